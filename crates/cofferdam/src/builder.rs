@@ -1,0 +1,113 @@
+//! Building a sandbox.
+
+use crate::error::BuildError;
+use crate::lower;
+use crate::sandbox::Sandbox;
+use cofferdam_policy::{
+    Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Syscalls,
+};
+use std::path::PathBuf;
+
+/// Says what a [`Sandbox`] may do; nothing touches the host before [`SandboxBuilder::build`].
+///
+/// Each closure gets the part of the policy as it is so far and returns it changed.
+#[derive(Clone, Debug, Default)]
+#[must_use = "a builder does nothing until build() is called"]
+pub struct SandboxBuilder {
+    policy: Policy,
+}
+
+impl SandboxBuilder {
+    /// Starts from a whole policy, replacing all that was said before.
+    pub fn policy(mut self, policy: Policy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The directory the program works in: writable, at the same path inside, and the working
+    /// directory of every command.
+    pub fn workspace(mut self, path: impl Into<PathBuf>) -> Self {
+        self.policy.filesystem = self.policy.filesystem.workspace(path);
+        self
+    }
+
+    /// A file or directory that can be read, with all below it.
+    pub fn read(mut self, path: impl Into<PathBuf>) -> Self {
+        self.policy.filesystem = self.policy.filesystem.read(path);
+        self
+    }
+
+    /// A file or directory that can be written, with all below it.
+    pub fn write(mut self, path: impl Into<PathBuf>) -> Self {
+        self.policy.filesystem = self.policy.filesystem.write(path);
+        self
+    }
+
+    /// A file or directory that is not to be seen, below one that is.
+    pub fn hide(mut self, path: impl Into<PathBuf>) -> Self {
+        self.policy.filesystem = self.policy.filesystem.hide(path);
+        self
+    }
+
+    /// Shows the toolchains kept in the user's home (rustup, pyenv, nvm, …) read-only, without the
+    /// credentials lying beside them.
+    pub fn toolchains(mut self) -> Self {
+        self.policy.filesystem = self.policy.filesystem.toolchains(true);
+        self
+    }
+
+    /// Changes the file system part.
+    pub fn filesystem(mut self, change: impl FnOnce(Filesystem) -> Filesystem) -> Self {
+        self.policy.filesystem = change(self.policy.filesystem);
+        self
+    }
+
+    /// Changes the network part.
+    pub fn network(mut self, change: impl FnOnce(Network) -> Network) -> Self {
+        self.policy.network = change(self.policy.network);
+        self
+    }
+
+    /// Changes the environment part.
+    pub fn environment(mut self, change: impl FnOnce(Environment) -> Environment) -> Self {
+        self.policy.environment = change(self.policy.environment);
+        self
+    }
+
+    /// Changes the limits.
+    pub fn limits(mut self, change: impl FnOnce(Limits) -> Limits) -> Self {
+        self.policy.limits = change(self.policy.limits);
+        self
+    }
+
+    /// Changes the system calls.
+    pub fn syscalls(mut self, change: impl FnOnce(Syscalls) -> Syscalls) -> Self {
+        self.policy.syscalls = change(self.policy.syscalls);
+        self
+    }
+
+    /// Changes which layers are required, preferred or off.
+    pub fn layers(mut self, change: impl FnOnce(Layers) -> Layers) -> Self {
+        self.policy.layers = change(self.policy.layers);
+        self
+    }
+
+    /// Changes the ids that are used.
+    pub fn identity(mut self, change: impl FnOnce(Identity) -> Identity) -> Self {
+        self.policy.identity = change(self.policy.identity);
+        self
+    }
+
+    /// Checks the policy, looks at the host, and prepares every layer. Relative paths are taken
+    /// from the current directory. No process is started and nothing on the host is changed.
+    ///
+    /// # Errors
+    /// [`BuildError`]: the policy's defect, or the layer that this host cannot put up, with the
+    /// remedy.
+    pub fn build(self) -> Result<Sandbox, BuildError> {
+        let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
+        let policy = self.policy.rebase(&here);
+        policy.validate()?;
+        lower::lower(policy).map(Sandbox::new)
+    }
+}

@@ -1,0 +1,255 @@
+//! Why a sandbox was not built, a command not started, or its end not known.
+
+use crate::lower::Lowered;
+use cofferdam_policy::{IdRange, Layer, PolicyError};
+use cofferdam_spawn::{Operation, Stage};
+use cofferdam_sys::Errno;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::PathBuf;
+
+/// Why [`SandboxBuilder::build`](crate::SandboxBuilder::build) refused. Nothing on the host was
+/// changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The policy contradicts itself or cannot be meant.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The current directory, from which relative paths are taken, cannot be read.
+    #[error("the current directory cannot be read, so relative paths have no meaning: {0}")]
+    CurrentDirectory(#[source] io::Error),
+    /// A layer that the policy requires cannot be put up on this host.
+    #[error("the {layer} layer cannot be put up: {feature}: {reason}. What to do: {remedy}", layer = .layer.name())]
+    Unavailable {
+        /// The layer.
+        layer: Layer,
+        /// What of it.
+        feature: String,
+        /// Why not: the kernel's answer, the setting, the security module.
+        reason: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The file system view cannot be made from this policy on this host.
+    #[error(transparent)]
+    View(#[from] cofferdam_namespaces::ViewError),
+    /// The id map cannot be used.
+    #[error(transparent)]
+    IdMap(#[from] cofferdam_namespaces::IdMapError),
+    /// The id-mapped mounts of a root host cannot be prepared.
+    #[error("the id-mapped workspace of a root host cannot be prepared: {0}")]
+    Mapping(#[source] cofferdam_namespaces::MappingError),
+    /// The credentials cannot be prepared.
+    #[error(transparent)]
+    Credentials(#[from] cofferdam_namespaces::CredentialsError),
+    /// The system call profile cannot be compiled.
+    #[error(transparent)]
+    Filter(#[from] cofferdam_seccomp::CompileError),
+    /// The OCI profile cannot be imported.
+    #[cfg(feature = "oci")]
+    #[error("the system call profile {}: {error}", .path.display())]
+    OciProfile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        error: cofferdam_seccomp::OciError,
+    },
+    /// The OCI profile cannot be read.
+    #[error("the system call profile {} cannot be read: {error}", .path.display())]
+    ProfileFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        error: io::Error,
+    },
+    /// The policy names an OCI profile, and this build cannot read one.
+    #[error("the policy names the OCI profile {}, which needs the feature `oci` of the cofferdam crate", .path.display())]
+    OciFeature {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The policy asks for something that this version does not know.
+    #[error("{what} is unknown to this version of cofferdam: use one as new as the policy")]
+    Unsupported {
+        /// What.
+        what: String,
+    },
+    /// The Landlock ruleset cannot be prepared.
+    #[error(transparent)]
+    Landlock(#[from] cofferdam_landlock::PrepareError),
+    /// No random number could be read.
+    #[error("/dev/urandom cannot be read: {0}")]
+    Random(#[source] io::Error),
+    /// Every id of the range is in use by this process.
+    #[error("all {} ids from {} on are in use: give [identity] a larger range", .range.count, .range.start)]
+    IdsUsedUp {
+        /// The range.
+        range: IdRange,
+    },
+    /// A private directory for a wall without mounts could not be made.
+    #[error("a private directory could not be made: {0}")]
+    PrivateDirectory(#[source] io::Error),
+}
+
+/// Why a command was not started. The program did not run, and nothing is left behind.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// A string holds a NUL byte, which execve(2) cannot pass on.
+    #[error("{what} holds a NUL byte: {text:?}")]
+    Nul {
+        /// Which string.
+        what: &'static str,
+        /// The string.
+        text: OsString,
+    },
+    /// A variable's name is empty or holds `=`.
+    #[error("{name:?} cannot be the name of a variable: it must not be empty or hold `=`")]
+    VariableName {
+        /// The name.
+        name: OsString,
+    },
+    /// A standard stream could not be opened.
+    #[error("a standard stream cannot be opened: {0}")]
+    Stdio(#[source] io::Error),
+    /// The program does not exist inside.
+    #[error("{program:?} is not inside the sandbox (PATH there is {path:?}): name its directory with read(), or check the spelling")]
+    NotFound {
+        /// The program.
+        program: OsString,
+        /// Where it was looked for.
+        path: OsString,
+    },
+    /// The program exists inside but cannot be executed.
+    #[error("{program:?} cannot be executed inside the sandbox: {errno}")]
+    NotExecutable {
+        /// The program.
+        program: OsString,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The working directory cannot be entered inside.
+    #[error("the working directory {} cannot be entered inside the sandbox: {errno}; name it as workspace or with read() or write()", .directory.display())]
+    Directory {
+        /// The directory.
+        directory: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// A layer could not be put up.
+    #[error("the {layer} layer cannot be put up: {error}. What to do: {remedy}", layer = .layer.name())]
+    Layer {
+        /// The layer.
+        layer: Layer,
+        /// What to do about it.
+        remedy: String,
+        /// The step and the kernel's answer.
+        #[source]
+        error: Box<cofferdam_spawn::SpawnError>,
+    },
+    /// Something of the host failed: descriptors, memory, processes at their limit.
+    #[error(transparent)]
+    Host(Box<cofferdam_spawn::SpawnError>),
+}
+
+impl SpawnError {
+    /// The program is missing or cannot be executed, as opposed to a wall that could not be put up.
+    pub fn is_program(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::Nul { .. } | Self::VariableName { .. }
+        )
+    }
+
+    /// Adds the layer and what to do about it.
+    pub(crate) fn explain(
+        error: cofferdam_spawn::SpawnError,
+        program: &OsStr,
+        lowered: &Lowered,
+    ) -> Self {
+        use cofferdam_spawn::SpawnError as E;
+        let layer = match &error {
+            E::Program { stage, errno } => match (stage, errno.raw()) {
+                (Stage::Exec, libc::ENOENT | libc::ENOTDIR) => {
+                    return Self::NotFound {
+                        program: program.to_owned(),
+                        path: lowered.path(),
+                    };
+                }
+                (Stage::Exec, _) => {
+                    return Self::NotExecutable {
+                        program: program.to_owned(),
+                        errno: *errno,
+                    };
+                }
+                (Stage::Directory, _) => {
+                    return Self::Directory {
+                        directory: lowered.directory.clone(),
+                        errno: *errno,
+                    };
+                }
+                _ => return Self::Host(Box::new(error)),
+            },
+            E::Cgroup(_) => Layer::Cgroup,
+            E::Detach(_) | E::Mount { .. } => Layer::Filesystem,
+            E::Clone { .. } | E::IdMap(_) => Layer::Namespaces,
+            E::Operation { kind, .. } => match kind {
+                Operation::Landlock => Layer::Landlock,
+                Operation::Seccomp(_) => Layer::Seccomp,
+                Operation::JoinCgroup => Layer::Cgroup,
+                Operation::Loopback => Layer::Network,
+                Operation::ExecInit | Operation::CloseDescriptors | Operation::Rlimit(_) => {
+                    return Self::Host(Box::new(error));
+                }
+                _ => Layer::Namespaces,
+            },
+            _ => return Self::Host(Box::new(error)),
+        };
+        let remedy = match layer {
+            Layer::Namespaces | Layer::Filesystem | Layer::Network => {
+                crate::host::namespaces_remedy()
+            }
+            Layer::Cgroup => "run `cofferdam doctor` to see which groups this host offers".into(),
+            _ => "run `cofferdam doctor` to see what this host offers".into(),
+        };
+        Self::Layer {
+            layer,
+            remedy,
+            error: Box::new(error),
+        }
+    }
+}
+
+/// Why the end of a program, or what it wrote, is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WaitError {
+    /// The kernel refuses to wait.
+    #[error(transparent)]
+    Wait(#[from] cofferdam_spawn::WaitError),
+    /// A pipe from the program cannot be read.
+    #[error("the program's output cannot be read: {0}")]
+    Read(#[source] io::Error),
+}
+
+/// Why a signal was not sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the signal was not sent: {0}; has the program ended?")]
+pub struct SignalError(#[from] Errno);
+
+/// Why a command did not run to its end: could not be started, or not be waited for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// It was not started.
+    #[error(transparent)]
+    Spawn(#[from] SpawnError),
+    /// Its end is not known.
+    #[error(transparent)]
+    Wait(#[from] WaitError),
+}

@@ -1,0 +1,236 @@
+//! What this host offers, layer by layer.
+
+use crate::enforcement::Weakness;
+use cofferdam_policy::Layer;
+use std::fmt;
+
+/// What this host offers; the answer of [`Sandbox::probe`](crate::Sandbox::probe).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Host {
+    /// The kernel's release, as uname(2) gives it.
+    pub kernel: String,
+    /// One entry for each layer.
+    pub layers: Vec<LayerSupport>,
+}
+
+/// What this host offers of one layer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct LayerSupport {
+    /// The layer.
+    pub layer: Layer,
+    /// The layer can be put up with the default policy.
+    pub available: bool,
+    /// What there is, a fact a line.
+    pub facts: Vec<String>,
+    /// What is missing, why, and what to do about it.
+    pub missing: Vec<Weakness>,
+}
+
+impl Host {
+    pub(crate) fn probe() -> Self {
+        let namespaces = namespaces();
+        let whole = namespaces.available;
+        let depends = |layer: Layer, fact: &str| LayerSupport {
+            layer,
+            available: whole,
+            facts: if whole { vec![fact.into()] } else { Vec::new() },
+            missing: match whole {
+                true => Vec::new(),
+                false => vec![Weakness::new(
+                    fact,
+                    "it needs the namespaces layer",
+                    "see there",
+                )],
+            },
+        };
+        let layers = vec![
+            depends(Layer::Filesystem, "a view built from nothing, by mounts"),
+            depends(Layer::Network, "a network namespace with nothing but its loopback"),
+            namespaces,
+            seccomp(),
+            landlock(),
+            cgroup(),
+        ];
+        let mut host = Self {
+            kernel: release(),
+            layers,
+        };
+        host.layers
+            .sort_by_key(|support| Layer::ALL.iter().position(|layer| *layer == support.layer));
+        host
+    }
+
+    /// What this host offers of one layer.
+    pub fn layer(&self, layer: Layer) -> Option<&LayerSupport> {
+        self.layers.iter().find(|support| support.layer == layer)
+    }
+
+    /// Whether every layer can be put up with the default policy.
+    pub fn is_full(&self) -> bool {
+        self.layers.iter().all(|support| support.available)
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Linux {}", self.kernel)?;
+        for support in &self.layers {
+            let verdict = match (support.available, support.missing.is_empty()) {
+                (true, true) => "available",
+                (true, false) => "available in part",
+                (false, _) => "not available",
+            };
+            writeln!(f, "\n{} {verdict}", support.layer.name())?;
+            for fact in &support.facts {
+                writeln!(f, "  + {fact}")?;
+            }
+            for missing in &support.missing {
+                writeln!(f, "  - {}: {}", missing.what, missing.reason)?;
+                if !missing.remedy.is_empty() {
+                    writeln!(f, "    what to do: {}", missing.remedy)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Tries the namespaces of a sandbox out; the reason and remedy where they cannot be put up.
+pub(crate) fn try_namespaces() -> Result<(), Weakness> {
+    let missing = missing_namespaces(&cofferdam_namespaces::probe());
+    missing.into_iter().next().map_or(Ok(()), Err)
+}
+
+/// What to do where a spawn failed in its namespaces.
+pub(crate) fn namespaces_remedy() -> String {
+    match try_namespaces() {
+        Ok(()) => "run `cofferdam doctor` to see what this host offers".into(),
+        Err(weakness) => weakness.reason,
+    }
+}
+
+/// What a sandbox cannot do without.
+fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    let needed = [
+        ("user namespaces", &support.user_namespaces),
+        ("mounts by descriptor", &support.mount_api),
+        ("mount_setattr", &support.mount_setattr),
+        ("openat2", &support.openat2),
+        ("pid namespace with proc", &support.pid_and_proc),
+        ("network namespace", &support.net),
+        ("ipc namespace", &support.ipc),
+        ("uts namespace", &support.uts),
+    ];
+    needed
+        .into_iter()
+        .filter_map(|(name, feature)| {
+            let missing = feature.as_ref().err()?;
+            Some(Weakness::new(name, missing.to_string(), ""))
+        })
+        .collect()
+}
+
+fn namespaces() -> LayerSupport {
+    let support = cofferdam_namespaces::probe();
+    let missing = missing_namespaces(&support);
+    let features = support.features().into_iter();
+    LayerSupport {
+        layer: Layer::Namespaces,
+        available: missing.is_empty(),
+        facts: features
+            .filter(|(_, feature)| feature.is_ok())
+            .map(|(name, _)| name.to_owned())
+            .collect(),
+        missing,
+    }
+}
+
+fn seccomp() -> LayerSupport {
+    let (facts, missing) = match cofferdam_seccomp::probe() {
+        cofferdam_seccomp::Support::Available => (vec!["filters".into()], Vec::new()),
+        cofferdam_seccomp::Support::Unavailable(why) => {
+            (Vec::new(), vec![Weakness::new("filters", why.to_string(), "")])
+        }
+    };
+    LayerSupport {
+        layer: Layer::Seccomp,
+        available: missing.is_empty(),
+        facts,
+        missing,
+    }
+}
+
+fn landlock() -> LayerSupport {
+    let support = cofferdam_landlock::probe();
+    let mut layer = LayerSupport {
+        layer: Layer::Landlock,
+        available: false,
+        facts: Vec::new(),
+        missing: Vec::new(),
+    };
+    match support.abi() {
+        Ok(abi) => {
+            layer.available = true;
+            layer.facts.push(format!("ABI {} ({})", abi.number(), abi.kernel()));
+            let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
+            layer.missing.extend(missing.map(|feature| {
+                Weakness::new(
+                    feature.to_string(),
+                    "newer than this kernel; the other layers cover it with the default policy",
+                    format!("{} brings it", feature.abi().kernel()),
+                )
+            }));
+        }
+        Err(why) => layer
+            .missing
+            .push(Weakness::new("Landlock", why.to_string(), why.remedy())),
+    }
+    layer
+}
+
+fn cgroup() -> LayerSupport {
+    let support = cofferdam_cgroups::probe();
+    let mut layer = LayerSupport {
+        layer: Layer::Cgroup,
+        available: false,
+        facts: Vec::new(),
+        missing: Vec::new(),
+    };
+    for (controller, place) in &support.controllers {
+        match place {
+            Ok(place) => {
+                layer.available = true;
+                layer.facts.push(format!("{controller} ({})", place.version));
+            }
+            Err(why) => layer.missing.push(Weakness::new(
+                controller.to_string(),
+                why.to_string(),
+                "",
+            )),
+        }
+    }
+    if support.kill {
+        layer.facts.push("cgroup.kill".into());
+    }
+    if support.clone_into {
+        layer.facts.push("CLONE_INTO_CGROUP".into());
+    }
+    layer
+}
+
+/// The kernel's release.
+fn release() -> String {
+    let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+/// The kernel's version, `(0, 0)` where it cannot be read.
+pub(crate) fn kernel_version() -> (u32, u32) {
+    let release = release();
+    let mut parts = release
+        .split(|c: char| !c.is_ascii_digit())
+        .map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}

@@ -1,0 +1,166 @@
+//! Who the program is: ids on the host, ids inside, and the account that goes with them.
+
+use crate::error::BuildError;
+use cofferdam_namespaces::IdMap;
+use cofferdam_policy::{IdRange, Identity, Layer};
+use cofferdam_sys::cred;
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+/// The capabilities that a root host needs (linux/capability.h): `CAP_SETGID`, `CAP_SETUID`,
+/// `CAP_SYS_ADMIN`.
+const NEEDED: u64 = 1 << 6 | 1 << 7 | 1 << 21;
+
+/// The user that a program is inside.
+#[derive(Clone, Debug)]
+pub(crate) struct Account {
+    pub uid: u32,
+    pub gid: u32,
+    pub name: String,
+    pub home: PathBuf,
+}
+
+impl Account {
+    /// The files that programs read to turn ids into names (passwd(5), group(5)).
+    pub(crate) fn passwd(&self) -> String {
+        let Self { uid, gid, name, home } = self;
+        let home = home.display();
+        let mut text = format!("{name}:x:{uid}:{gid}::{home}:/bin/sh\n");
+        if *uid != 0 {
+            text.push_str("root:x:0:0::/nonexistent:/usr/sbin/nologin\n");
+        }
+        text + "nobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\n"
+    }
+
+    pub(crate) fn group(&self) -> String {
+        let mut text = format!("{}:x:{}:\n", self.name, self.gid);
+        if self.gid != 0 {
+            text.push_str("root:x:0:\n");
+        }
+        text + "nogroup:x:65534:\n"
+    }
+}
+
+/// How ids are chosen for one sandbox.
+#[derive(Debug)]
+pub(crate) struct Ids {
+    pub account: Account,
+    pub map: IdMap,
+    /// On a root host: the throw-away id, held until the sandbox is dropped.
+    pub throwaway: Option<Throwaway>,
+}
+
+/// Chooses the ids.
+///
+/// An ordinary user is mapped to itself: other numbers would make git take every file of an index
+/// for changed. Root is mapped to nobody: a throw-away id, shown inside as the workspace's owner, or
+/// as 1000 where that is root (many programs act differently as root, and fail without its rights).
+pub(crate) fn choose(policy: &Identity, workspace: Option<&Path>) -> Result<Ids, BuildError> {
+    let (uid, gid) = (cred::geteuid(), cred::getegid());
+    let home = home(uid);
+    if uid != 0 {
+        let (inside_uid, inside_gid) = policy.inside.unwrap_or((uid, gid));
+        let account = Account {
+            uid: inside_uid,
+            gid: inside_gid,
+            name: user_name(uid).unwrap_or_else(|| "user".into()),
+            home,
+        };
+        let map = IdMap::single(inside_uid, uid, inside_gid, gid);
+        return Ok(Ids {
+            account,
+            map,
+            throwaway: None,
+        });
+    }
+    let capabilities = cred::capget().map(|sets| sets.effective).unwrap_or(0);
+    let Some(range) = policy.range.filter(|_| capabilities & NEEDED == NEEDED) else {
+        return Err(BuildError::Unavailable {
+            layer: Layer::Namespaces,
+            feature: "ids other than root's".into(),
+            reason: "this process is root, and a sandbox must not run as root of the host; it \
+                     lacks CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN, or the policy has no range of \
+                     ids, to use others"
+                .into(),
+            remedy: "start the host as an ordinary user, or give it these capabilities and \
+                     [identity] range"
+                .into(),
+        });
+    };
+    let owner = workspace.and_then(|path| fs::metadata(path).ok());
+    let owner = owner.map_or((0, 0), |data| (data.uid(), data.gid()));
+    let other = |id: u32| if id == 0 { 1000 } else { id };
+    let (inside_uid, inside_gid) = policy.inside.unwrap_or((other(owner.0), other(owner.1)));
+    let throwaway = Throwaway::take(range)?;
+    let account = Account {
+        uid: inside_uid,
+        gid: inside_gid,
+        name: "agent".into(),
+        home,
+    };
+    Ok(Ids {
+        account,
+        map: IdMap::single(inside_uid, throwaway.0, inside_gid, throwaway.0),
+        throwaway: Some(throwaway),
+    })
+}
+
+/// An id that no other sandbox of this process uses, given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Throwaway(pub u32);
+
+static TAKEN: Mutex<BTreeSet<u32>> = Mutex::new(BTreeSet::new());
+
+impl Throwaway {
+    /// Takes one at random: among the 268 million of the default range, two hosts on one machine
+    /// choose the same about never.
+    fn take(range: IdRange) -> Result<Self, BuildError> {
+        let mut taken = TAKEN.lock().unwrap_or_else(|poison| poison.into_inner());
+        // Each try misses at most with the share of ids that are taken.
+        for _ in 0..1000 {
+            let mut bytes = [0_u8; 4];
+            let random = fs::File::open("/dev/urandom")
+                .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes));
+            random.map_err(BuildError::Random)?;
+            let id = range.start + u32::from_ne_bytes(bytes) % range.count.max(1);
+            if taken.insert(id) {
+                return Ok(Self(id));
+            }
+        }
+        Err(BuildError::IdsUsedUp { range })
+    }
+}
+
+impl Drop for Throwaway {
+    fn drop(&mut self) {
+        let mut taken = TAKEN.lock().unwrap_or_else(|poison| poison.into_inner());
+        taken.remove(&self.0);
+    }
+}
+
+/// The home of this process's user: `HOME`, else what the account file says, else `/`.
+pub(crate) fn home(uid: u32) -> PathBuf {
+    let named = std::env::var_os("HOME").map(PathBuf::from);
+    named
+        .filter(|home| home.is_absolute() && home.as_path() != Path::new("/"))
+        .or_else(|| account_line(uid, 5).map(PathBuf::from))
+        .filter(|home| home.is_absolute() && home.as_path() != Path::new("/"))
+        .unwrap_or_else(|| PathBuf::from("/home/agent"))
+}
+
+fn user_name(uid: u32) -> Option<String> {
+    account_line(uid, 0)
+}
+
+/// A field of the user's line in `/etc/passwd` (passwd(5)).
+fn account_line(uid: u32, field: usize) -> Option<String> {
+    let text = fs::read_to_string("/etc/passwd").ok()?;
+    let wanted = uid.to_string();
+    let line = text
+        .lines()
+        .find(|line| line.split(':').nth(2) == Some(wanted.as_str()))?;
+    line.split(':').nth(field).map(str::to_owned)
+}

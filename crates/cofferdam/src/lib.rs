@@ -1,0 +1,55 @@
+//! Walls for AI agents: confined child processes on Linux from one builder.
+//!
+//! ```no_run
+//! use cofferdam::Sandbox;
+//! use std::time::Duration;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let sandbox = Sandbox::builder()
+//!     .workspace("./repo")
+//!     .limits(|limits| limits.processes(256).wall_clock(Duration::from_secs(600)))
+//!     .build()?;
+//! let output = sandbox.command("git").arg("status").output()?;
+//! println!("{}", String::from_utf8_lossy(&output.stdout));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What is not named does not exist inside: the file system is built from nothing, the network is
+//! off, the environment is a short list. Each [`Layer`] is required unless the policy says
+//! otherwise, and every child carries its [`Enforcement`]: what is in force, and why anything is not.
+//!
+//! Linux only, x86_64 and aarch64, from kernel 5.12 (`mount_setattr`) for the full wall.
+
+#![forbid(unsafe_code)]
+
+mod builder;
+mod child;
+mod command;
+mod enforcement;
+mod environment;
+mod error;
+mod host;
+mod identity;
+mod lower;
+mod output;
+mod preset;
+mod sandbox;
+mod stdio;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use builder::SandboxBuilder;
+pub use child::Child;
+pub use cofferdam_policy as policy;
+pub use cofferdam_policy::{
+    Access, Bytes, Enforce, Environment, Filesystem, Identity, Layer, Layers, Limits, Network,
+    NetworkMode, PathRule, Policy, PolicyError, SyscallIntent, SyscallProfile, Syscalls,
+};
+pub use command::Command;
+pub use enforcement::{Enforcement, LayerReport, State, Weakness};
+pub use error::{BuildError, RunError, SignalError, SpawnError, WaitError};
+pub use host::{Host, LayerSupport};
+pub use output::{ExitStatus, Output, Usage};
+pub use sandbox::Sandbox;
+pub use stdio::Stdio;

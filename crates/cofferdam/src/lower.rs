@@ -1,0 +1,284 @@
+//! From what is meant to what is done: a policy and this host make a plan.
+//!
+//! The only place that knows the intent. Each part of it decides one layer and writes its report.
+
+mod calls;
+mod files;
+mod limits;
+mod rules;
+
+use crate::enforcement::{LayerReport, Weakness};
+use crate::environment::{self, Own};
+use crate::error::BuildError;
+use crate::host;
+use crate::identity::{self, Ids, Throwaway};
+use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
+use cofferdam_policy::{Enforce, Layer, NetworkMode, Policy};
+use cofferdam_spawn::Plan;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// A policy prepared for this host.
+#[derive(Debug)]
+pub(crate) struct Lowered {
+    pub policy: Policy,
+    pub plan: Plan,
+    pub reports: Arc<[LayerReport]>,
+    pub environment: Vec<(OsString, OsString)>,
+    /// The working directory inside.
+    pub directory: PathBuf,
+    /// Private directories of a wall without mounts, removed with the sandbox.
+    _private: Vec<TempDir>,
+    _throwaway: Option<Throwaway>,
+}
+
+impl Lowered {
+    /// The sandbox's own `PATH`.
+    pub(crate) fn path(&self) -> OsString {
+        let found = self.environment.iter().find(|(name, _)| name == "PATH");
+        found.map_or_else(OsString::new, |(_, value)| value.clone())
+    }
+}
+
+/// What the parts of the lowering have in common.
+struct Context<'a> {
+    policy: &'a Policy,
+    ids: &'a Ids,
+    /// Namespaces are in force.
+    namespaces: bool,
+    /// A view of mounts is in force.
+    view: bool,
+    /// The network is cut off by a namespace.
+    own_network: bool,
+}
+
+/// The hostname inside: that of the host tells whose machine it is.
+const HOSTNAME: &std::ffi::CStr = c"cofferdam";
+
+/// Lowers a policy that has been validated and has absolute paths only.
+pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
+    let ids = identity::choose(&policy.identity, policy.filesystem.workspace.as_deref())?;
+    let mut reports = Vec::new();
+    let namespaces = decide_namespaces(&policy, &mut reports)?;
+    let context = Context {
+        policy: &policy,
+        ids: &ids,
+        namespaces,
+        view: decide_view(&policy, namespaces, &mut reports)?,
+        own_network: namespaces
+            && policy.network.mode == NetworkMode::None
+            && policy.layers.network != Enforce::Off,
+    };
+    let files = files::prepare(&context)?;
+    let filters = calls::prepare(&context, &mut reports)?;
+    let landlock = rules::prepare(&context, &files, &mut reports)?;
+    let limits = limits::prepare(&context, &mut reports)?;
+    report_network(&context, filters.is_empty(), landlock.as_ref(), &mut reports)?;
+
+    let set = Namespaces {
+        user: namespaces,
+        mount: context.view,
+        pid: namespaces,
+        net: context.own_network,
+        ipc: namespaces,
+        uts: namespaces,
+        cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
+        time: namespaces && Path::new("/proc/self/ns/time").exists(),
+    };
+    let id_map = namespaces.then(|| ids.map.prepare()).transpose()?;
+    let credentials = match &id_map {
+        Some(map) => Some(
+            Credentials {
+                uid: (map.writer() != MapWriter::Child).then_some(ids.account.uid),
+                gid: (map.writer() != MapWriter::Child).then_some(ids.account.gid),
+                clear_groups: map.can_clear_groups(),
+            }
+            .prepare()?,
+        ),
+        None => None,
+    };
+    let plan = Plan::new(cofferdam_spawn::Layers {
+        hostname: set.uts.then(|| HOSTNAME.to_owned()),
+        loopback: set.net,
+        reset_clocks: set.time,
+        namespaces: set,
+        id_map,
+        mounts: files.mounts,
+        mappings: files.mappings,
+        rlimits: limits.rlimits,
+        session_keyring: namespaces && Path::new("/proc/keys").exists(),
+        credentials,
+        landlock,
+        filters,
+        cgroup: limits.cgroup,
+    });
+    if let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Namespaces) {
+        if namespaces {
+            report.add(plan.layers().namespaces.names().join(" "));
+            report.add("no capabilities");
+            let outside = ids.throwaway.as_ref().map(|id| format!("host id {}", id.0));
+            report.in_force.extend(outside);
+        }
+    }
+    reports.sort_by_key(|report| Layer::ALL.iter().position(|layer| *layer == report.layer));
+
+    let own = Own {
+        path: &files.path,
+        account: &files.account,
+        tmp: files.tmp.clone(),
+        toolchains: &files.variables,
+    };
+    Ok(Lowered {
+        environment: environment::base(&policy.environment, &own),
+        directory: files.directory,
+        plan,
+        reports: reports.into(),
+        _private: files.private,
+        _throwaway: ids.throwaway,
+        policy,
+    })
+}
+
+/// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails
+/// where the host forbids them, and a trial would cost each start of a program.
+fn decide_namespaces(policy: &Policy, reports: &mut Vec<LayerReport>) -> Result<bool, BuildError> {
+    let asked = policy.layers.namespaces;
+    let mut report = LayerReport::new(Layer::Namespaces, asked);
+    let decided = match asked {
+        Enforce::Off => false,
+        Enforce::Require => true,
+        Enforce::Prefer => match host::try_namespaces() {
+            Ok(()) => true,
+            Err(weakness) => {
+                report.weaker.push(weakness);
+                false
+            }
+        },
+    };
+    reports.push(report);
+    Ok(decided)
+}
+
+fn decide_view(
+    policy: &Policy,
+    namespaces: bool,
+    reports: &mut Vec<LayerReport>,
+) -> Result<bool, BuildError> {
+    let mut report = LayerReport::new(Layer::Filesystem, policy.layers.filesystem);
+    let decided = match (policy.layers.filesystem, namespaces) {
+        (Enforce::Off, _) => false,
+        (_, true) => {
+            report.add("a view of its own: only what the policy names exists");
+            true
+        }
+        (Enforce::Require, false) => {
+            return Err(needs_namespaces(Layer::Filesystem, "a view of its own"));
+        }
+        (Enforce::Prefer, false) => {
+            report.weaker.push(without_namespaces(
+                "a view of its own",
+                "names of files and their metadata are seen; contents only as Landlock allows",
+            ));
+            false
+        }
+    };
+    reports.push(report);
+    Ok(decided)
+}
+
+/// The network layer's report; by now the other layers have said what they do for it.
+fn report_network(
+    context: &Context<'_>,
+    no_filter: bool,
+    landlock: Option<&cofferdam_landlock::Prepared>,
+    reports: &mut Vec<LayerReport>,
+) -> Result<(), BuildError> {
+    let network = &context.policy.network;
+    let asked = context.policy.layers.network;
+    let mut report = LayerReport::new(Layer::Network, asked);
+    match network.mode {
+        _ if asked == Enforce::Off => {}
+        NetworkMode::None if context.own_network => {
+            report.add("none: a network namespace with nothing but its loopback");
+        }
+        NetworkMode::None => {
+            if asked == Enforce::Require {
+                return Err(needs_namespaces(Layer::Network, "no network"));
+            }
+            if !no_filter {
+                report.add("sockets of no family but AF_UNIX can be made (seccomp)");
+            }
+            report.weaker.push(without_namespaces(
+                "a network namespace",
+                "unix sockets of the host can be reached where their files can",
+            ));
+        }
+        NetworkMode::Host => {
+            report.add("the host's network, as the policy asks");
+            let ports = [("connect", &network.connect), ("bind", &network.bind)];
+            for (what, ports) in ports {
+                let Some(ports) = ports else { continue };
+                let feature = rules::port_feature(what);
+                if landlock.is_some_and(|landlock| landlock.handled().contains(&feature)) {
+                    report.add(format!("tcp {what} only to ports {ports:?} (Landlock)"));
+                    continue;
+                }
+                let weakness = Weakness::new(
+                    format!("tcp {what} by port"),
+                    "Landlock here does not know it or is not in force",
+                    "Linux 6.7 (Landlock ABI 4) brings it",
+                );
+                require(asked, Layer::Network, weakness, &mut report)?;
+            }
+        }
+        _ => {}
+    }
+    reports.push(report);
+    Ok(())
+}
+
+/// Notes a weakness, or fails where the layer is required.
+fn require(
+    asked: Enforce,
+    layer: Layer,
+    weakness: Weakness,
+    report: &mut LayerReport,
+) -> Result<(), BuildError> {
+    if asked == Enforce::Require {
+        return Err(BuildError::Unavailable {
+            layer,
+            feature: weakness.what,
+            reason: weakness.reason,
+            remedy: format!(
+                "{}; or set layers.{} = \"prefer\" to go on without it",
+                weakness.remedy,
+                layer.name()
+            ),
+        });
+    }
+    report.weaker.push(weakness);
+    Ok(())
+}
+
+fn needs_namespaces(layer: Layer, feature: &str) -> BuildError {
+    BuildError::Unavailable {
+        layer,
+        feature: feature.into(),
+        reason: "it needs namespaces, which are off or cannot be put up here".into(),
+        remedy: format!(
+            "run `cofferdam doctor` to see what keeps namespaces from working, or set \
+             layers.{} = \"prefer\" to go on without",
+            layer.name()
+        ),
+    }
+}
+
+fn without_namespaces(what: &str, consequence: &str) -> Weakness {
+    Weakness::new(
+        what,
+        format!("namespaces are not in force; {consequence}"),
+        "run `cofferdam doctor` to see why",
+    )
+}

@@ -1,0 +1,107 @@
+//! The system call filter.
+
+use super::{Context, require};
+use crate::enforcement::{LayerReport, Weakness};
+use crate::error::BuildError;
+use cofferdam_policy::{Enforce, Layer, NetworkMode, SyscallIntent, SyscallProfile};
+use cofferdam_seccomp::{Arch, Condition, Filter, Intent, Profile, Rule, Support};
+
+pub(super) fn prepare(
+    context: &Context<'_>,
+    reports: &mut Vec<LayerReport>,
+) -> Result<Vec<Filter>, BuildError> {
+    let asked = context.policy.layers.seccomp;
+    let mut report = LayerReport::new(Layer::Seccomp, asked);
+    let available = match asked {
+        Enforce::Off => false,
+        Enforce::Require | Enforce::Prefer => match cofferdam_seccomp::probe() {
+            Support::Available => true,
+            Support::Unavailable(missing) => {
+                let weakness = Weakness::new("system call filters", missing.to_string(), "");
+                require(asked, Layer::Seccomp, weakness, &mut report)?;
+                false
+            }
+        },
+    };
+    let mut filters = Vec::new();
+    if available {
+        add(context, &context.policy.syscalls.profile, &mut filters, &mut report)?;
+    }
+    reports.push(report);
+    Ok(filters)
+}
+
+/// Adds the filter of a profile; of several, the kernel takes the strictest answer (seccomp(2)).
+fn add(
+    context: &Context<'_>,
+    profile: &SyscallProfile,
+    filters: &mut Vec<Filter>,
+    report: &mut LayerReport,
+) -> Result<(), BuildError> {
+    let (name, profile) = match profile {
+        SyscallProfile::Default => ("default", Profile::general()),
+        SyscallProfile::Strict => ("strict", Profile::strict()),
+        SyscallProfile::Oci(path) => ("OCI", oci(path)?),
+        SyscallProfile::Stacked(all) => {
+            return all.iter().try_for_each(|one| add(context, one, filters, report));
+        }
+        other => return Err(unsupported(other)),
+    };
+    let allow = &context.policy.syscalls.allow;
+    let mut profile = allow.iter().try_fold(profile, |profile, intent| {
+        lower(*intent).map(|intent| profile.allow(intent))
+    })?;
+    let no_network = context.policy.network.mode == NetworkMode::None
+        && context.policy.layers.network != Enforce::Off;
+    if no_network && !context.own_network {
+        // Without a network namespace the filter is what keeps the host's network away.
+        let local = Condition::dword_eq(0, libc::AF_UNIX as u32);
+        profile = profile.rule("socket", Rule::allow_if([local]));
+    }
+    let filter = profile.compile(Arch::native())?;
+    report.add(format!("{name} profile, {} instructions", filter.len()));
+    let allowed = allow.iter().map(|intent| format!("{} allowed", intent.name()));
+    report.in_force.extend(allowed);
+    filters.push(filter);
+    Ok(())
+}
+
+fn lower(intent: SyscallIntent) -> Result<Intent, BuildError> {
+    Ok(match intent {
+        SyscallIntent::Ptrace => Intent::Ptrace,
+        SyscallIntent::NestedNamespaces => Intent::NestedNamespaces,
+        SyscallIntent::IoUring => Intent::IoUring,
+        SyscallIntent::Userfaultfd => Intent::Userfaultfd,
+        SyscallIntent::PerfEvents => Intent::PerfEvents,
+        SyscallIntent::Keyring => Intent::Keyring,
+        other => return Err(unsupported(&other)),
+    })
+}
+
+/// For what a newer policy crate knows and this one does not: refused, never left out.
+fn unsupported(what: &impl std::fmt::Debug) -> BuildError {
+    BuildError::Unsupported {
+        what: format!("{what:?}"),
+    }
+}
+
+#[cfg(feature = "oci")]
+fn oci(path: &std::path::Path) -> Result<Profile, BuildError> {
+    let text = std::fs::read_to_string(path).map_err(|error| BuildError::ProfileFile {
+        path: path.to_owned(),
+        error,
+    })?;
+    // The program holds no capability, so no rule that needs one applies.
+    let none = std::collections::BTreeSet::new();
+    Profile::from_oci_json(&text, &none, Arch::native()).map_err(|error| BuildError::OciProfile {
+        path: path.to_owned(),
+        error,
+    })
+}
+
+#[cfg(not(feature = "oci"))]
+fn oci(path: &std::path::Path) -> Result<Profile, BuildError> {
+    Err(BuildError::OciFeature {
+        path: path.to_owned(),
+    })
+}

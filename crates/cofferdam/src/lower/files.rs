@@ -1,0 +1,260 @@
+//! The file system: the view, its landmarks, and what Landlock needs to know of it.
+
+use super::Context;
+use crate::error::BuildError;
+use crate::identity::Account;
+use crate::preset::system;
+use crate::preset::toolchains::Toolchains;
+use cofferdam_namespaces::{Bind, IdMappedOwner, MappingNamespace, Mounts, View};
+use cofferdam_policy::{Access, Bytes, NetworkMode, PathRule, Sys};
+use std::cell::RefCell;
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What the file system part decided.
+#[derive(Debug)]
+pub(super) struct Files {
+    pub mounts: Option<Mounts>,
+    pub mappings: Vec<MappingNamespace>,
+    /// Directories for `PATH`.
+    pub path: Vec<PathBuf>,
+    pub variables: Vec<(OsString, OsString)>,
+    pub account: Account,
+    pub tmp: Option<PathBuf>,
+    pub directory: PathBuf,
+    /// What can be read, on a wall without mounts.
+    pub readable: Vec<PathBuf>,
+    /// What can be written, as paths of the host; `true` where programs can be executed.
+    pub writable: Vec<(PathBuf, bool)>,
+    /// What can be written and exists inside only, likewise.
+    pub fresh: Vec<(PathBuf, bool)>,
+    pub private: Vec<TempDir>,
+}
+
+/// A view in the making. What the policy's own rules name, presets leave alone.
+struct Layout {
+    view: View,
+    taken: HashSet<PathBuf>,
+}
+
+pub(super) fn prepare(context: &Context<'_>) -> Result<Files, BuildError> {
+    let filesystem = &context.policy.filesystem;
+    let toolchains = match filesystem.toolchains {
+        true => Toolchains::find(&context.ids.account.home),
+        false => Toolchains::default(),
+    };
+    let mut files = Files {
+        mounts: None,
+        mappings: Vec::new(),
+        path: Vec::new(),
+        variables: toolchains.variables.clone(),
+        account: context.ids.account.clone(),
+        tmp: None,
+        directory: PathBuf::from("/"),
+        readable: Vec::new(),
+        writable: Vec::new(),
+        fresh: Vec::new(),
+        private: Vec::new(),
+    };
+    if context.view {
+        view(context, &toolchains, &mut files)?;
+    } else {
+        bare(context, &toolchains, &mut files)?;
+    }
+    if let Some(workspace) = &filesystem.workspace {
+        files.directory.clone_from(workspace);
+    }
+    files.path = search_path(context, &toolchains);
+    Ok(files)
+}
+
+/// The view of a wall with mounts.
+fn view(
+    context: &Context<'_>,
+    toolchains: &Toolchains,
+    files: &mut Files,
+) -> Result<(), BuildError> {
+    let filesystem = &context.policy.filesystem;
+    let account = &context.ids.account;
+    let host_network = context.policy.network.mode == NetworkMode::Host;
+    let mut layout = Layout {
+        view: View::new(),
+        taken: targets(context),
+    };
+    layout.private("/tmp", filesystem.tmp, 0o1777, &mut files.fresh);
+    layout.private(&account.home, filesystem.home, 0o700, &mut files.fresh);
+    if filesystem.tmp.is_some() {
+        files.tmp = Some("/tmp".into());
+        layout.view = layout.view.symlink("/var/tmp", "/tmp");
+    }
+    if filesystem.home.is_some() {
+        files.directory.clone_from(&account.home);
+    }
+    if filesystem.system {
+        layout.view = system::show(layout.view, host_network, &layout.taken);
+        layout.file("/etc/passwd", account.passwd());
+        layout.file("/etc/group", account.group());
+    }
+    let owners = RefCell::new(HashSet::new());
+    let bind = |path: &Path, bind: Bind| {
+        let id_mapped = owner(context, path);
+        owners.borrow_mut().extend(id_mapped);
+        Bind { id_mapped, ..bind }
+    };
+    layout.view = toolchains.add_to(layout.view, &layout.taken, |path| bind(path, Bind::READ_ONLY));
+    if filesystem.dev {
+        layout.view = layout.view.dev();
+        files.fresh.push(("/dev/shm".into(), true));
+    }
+    if filesystem.proc {
+        layout.view = layout.view.proc();
+    }
+    if filesystem.sys == Sys::ReadOnly {
+        layout.view = match context.own_network {
+            true => layout.view.sys_of_own_network(),
+            false => layout.view.sys_read_only(),
+        };
+    }
+    for rule in rules(context) {
+        layout.view = match rule.access {
+            Access::Hide => layout.view.hide(rule.inside()),
+            Access::Read | Access::Write => {
+                let writable = rule.access == Access::Write;
+                if writable {
+                    files.writable.push((rule.path.clone(), rule.exec));
+                }
+                let how = Bind {
+                    writable,
+                    exec: rule.exec,
+                    ..Bind::READ_ONLY
+                };
+                layout.view.bind(&rule.path, rule.inside(), bind(&rule.path, how))
+            }
+        };
+    }
+    for link in &filesystem.symlinks {
+        layout.view = layout.view.symlink(&link.path, &link.target);
+    }
+    files.mounts = Some(layout.view.prepare()?);
+    let owners = owners.into_inner().into_iter();
+    files.mappings = owners
+        .map(|owner| mapping(context, owner))
+        .collect::<Result<_, _>>()?;
+    Ok(())
+}
+
+/// A wall without mounts: private directories are real ones, and Landlock alone says what can be
+/// read and written.
+fn bare(
+    context: &Context<'_>,
+    toolchains: &Toolchains,
+    files: &mut Files,
+) -> Result<(), BuildError> {
+    let filesystem = &context.policy.filesystem;
+    let private = || {
+        let made = tempfile::Builder::new().prefix("cofferdam-").tempdir();
+        made.map_err(BuildError::PrivateDirectory)
+    };
+    if filesystem.home.is_some() {
+        let home = private()?;
+        files.account.home = home.path().to_owned();
+        files.directory = home.path().to_owned();
+        files.private.push(home);
+    }
+    if filesystem.tmp.is_some() {
+        let tmp = private()?;
+        files.tmp = Some(tmp.path().to_owned());
+        files.private.push(tmp);
+    }
+    let own = files.private.iter().map(|own| (own.path().to_owned(), true));
+    files.writable.extend(own);
+    if filesystem.system {
+        files.readable.extend(system::paths());
+    }
+    files.readable.extend(toolchains.shown.iter().cloned());
+    for rule in rules(context) {
+        match rule.access {
+            Access::Write => files.writable.push((rule.path.clone(), rule.exec)),
+            Access::Read => files.readable.push(rule.path.clone()),
+            // Landlock cannot take away below what it gave: said in the layer's report.
+            Access::Hide => {}
+        }
+    }
+    Ok(())
+}
+
+/// The policy's rules, the workspace among them.
+fn rules<'a>(context: &Context<'a>) -> impl Iterator<Item = PathRule> + use<'a> {
+    let filesystem = &context.policy.filesystem;
+    let workspace = filesystem.workspace.as_ref().map(PathRule::write);
+    filesystem.rules.iter().cloned().chain(workspace)
+}
+
+/// The paths inside that the policy itself names.
+fn targets(context: &Context<'_>) -> HashSet<PathBuf> {
+    let links = context.policy.filesystem.symlinks.iter();
+    rules(context)
+        .map(|rule| rule.inside().to_owned())
+        .chain(links.map(|link| link.path.clone()))
+        .collect()
+}
+
+impl Layout {
+    /// An empty directory in memory, unless the policy puts something there.
+    fn private(
+        &mut self,
+        path: impl AsRef<Path>,
+        size: Option<Bytes>,
+        mode: u32,
+        fresh: &mut Vec<(PathBuf, bool)>,
+    ) {
+        let path = path.as_ref();
+        if let Some(size) = size.filter(|_| !self.taken.contains(path)) {
+            let view = std::mem::take(&mut self.view);
+            self.view = view.tmpfs(path, size.get(), mode, true);
+            fresh.push((path.to_owned(), true));
+        }
+    }
+
+    fn file(&mut self, path: &str, text: String) {
+        if !self.taken.contains(Path::new(path)) {
+            let view = std::mem::take(&mut self.view);
+            self.view = view.file(path, text, 0o644);
+        }
+    }
+}
+
+/// On a root host, the owner on disk whose files are shown as the sandbox's own.
+fn owner(context: &Context<'_>, path: &Path) -> Option<IdMappedOwner> {
+    context.ids.throwaway.as_ref()?;
+    let data = std::fs::metadata(path).ok()?;
+    Some(IdMappedOwner {
+        uid: data.uid(),
+        gid: data.gid(),
+    })
+}
+
+fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespace, BuildError> {
+    let outside = context.ids.throwaway.as_ref().map_or(0, |id| id.0);
+    MappingNamespace::new(owner, outside, outside).map_err(BuildError::Mapping)
+}
+
+/// The host's `PATH`, as far as it leads to something inside.
+fn search_path(context: &Context<'_>, toolchains: &Toolchains) -> Vec<PathBuf> {
+    let filesystem = &context.policy.filesystem;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut kept: Vec<PathBuf> = Vec::new();
+    for directory in std::env::split_paths(&path) {
+        let system = filesystem.system && system::covers(&directory);
+        let toolchain = toolchains.shown.iter().any(|shown| directory.starts_with(shown));
+        let named = rules(context)
+            .any(|rule| rule.access != Access::Hide && directory.starts_with(rule.inside()));
+        if (system || toolchain || named) && directory.is_dir() && !kept.contains(&directory) {
+            kept.push(directory);
+        }
+    }
+    kept
+}

@@ -1,0 +1,140 @@
+//! The Landlock ruleset.
+//!
+//! Behind a view it is the second wall: one rule on the view's own root gives what the mounts give
+//! to read, and nothing outside of the view is below that root. Without a view it is the first one.
+
+use super::files::Files;
+use super::{Context, require};
+use crate::enforcement::{LayerReport, Weakness};
+use crate::error::BuildError;
+use cofferdam_landlock::{Access, Feature, Missing, Prepared, Ruleset};
+use cofferdam_policy::{Access as PolicyAccess, Enforce, Layer, NetworkMode};
+
+/// The Landlock feature behind the policy's port list of this name.
+pub(super) fn port_feature(what: &str) -> Feature {
+    match what {
+        "connect" => Feature::ConnectTcp,
+        _ => Feature::BindTcp,
+    }
+}
+
+pub(super) fn prepare(
+    context: &Context<'_>,
+    files: &Files,
+    reports: &mut Vec<LayerReport>,
+) -> Result<Option<Prepared>, BuildError> {
+    let asked = context.policy.layers.landlock;
+    let mut report = LayerReport::new(Layer::Landlock, asked);
+    let mut prepared = None;
+    if asked != Enforce::Off {
+        let support = cofferdam_landlock::probe();
+        match support.abi() {
+            Ok(abi) => {
+                let ruleset = ruleset(context, files).prepare(&support)?;
+                report.add(format!("abi {}", abi.number()));
+                report.add(match context.view {
+                    true => "nothing outside the view can be opened",
+                    false => "files only as the policy names them",
+                });
+                let scopes = [Feature::ScopeAbstractUnix, Feature::ScopeSignals];
+                if scopes.iter().all(|scope| ruleset.handled().contains(scope)) {
+                    report.add("abstract sockets and signals stay inside");
+                }
+                for missing in ruleset.missing() {
+                    if !covered(context, missing) {
+                        let weakness = Weakness::new(
+                            missing.feature.to_string(),
+                            format!("this kernel's Landlock has ABI {}", abi.number()),
+                            format!("{} brings it", missing.kernel()),
+                        );
+                        require(asked, Layer::Landlock, weakness, &mut report)?;
+                    }
+                }
+                prepared = Some(ruleset);
+            }
+            Err(unavailable) => {
+                let weakness =
+                    Weakness::new("Landlock", unavailable.to_string(), unavailable.remedy());
+                require(asked, Layer::Landlock, weakness, &mut report)?;
+            }
+        }
+    }
+    let hides = context.policy.filesystem.rules.iter();
+    let hides = hides.filter(|rule| rule.access == PolicyAccess::Hide).count();
+    if !context.view && hides > 0 {
+        let weakness = Weakness::new(
+            format!("{hides} hidden paths"),
+            "without a view of its own nothing can be hidden below what is shown",
+            "put up the namespaces and filesystem layers",
+        );
+        let filesystem = reports.iter_mut().find(|r| r.layer == Layer::Filesystem);
+        if let Some(report) = filesystem {
+            require(context.policy.layers.filesystem, Layer::Filesystem, weakness, report)?;
+        }
+    }
+    reports.push(report);
+    Ok(prepared)
+}
+
+fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
+    let mut ruleset = Ruleset::new().scope_abstract_unix().scope_signals();
+    let write = |exec: bool| match exec {
+        true => Access::WriteExec,
+        false => Access::Write,
+    };
+    if context.view {
+        ruleset = ruleset.inside("/", Access::ReadExec);
+        for (path, exec) in &files.fresh {
+            ruleset = ruleset.inside(path, write(*exec));
+        }
+        // A rule belongs to the file, so one on the host's path holds at its bind mount.
+        for (path, exec) in &files.writable {
+            ruleset = ruleset.path(path, write(*exec));
+        }
+        if context.policy.filesystem.dev {
+            ruleset = ruleset.inside("/dev", Access::Device);
+        }
+        if context.policy.filesystem.proc {
+            // Programs name their threads and set their own OOM score there; file permissions and
+            // the read-only parts keep the rest.
+            ruleset = ruleset.inside("/proc", Access::Write);
+        }
+    } else {
+        for path in &files.readable {
+            ruleset = ruleset.path(path, Access::ReadExec);
+        }
+        for (path, exec) in &files.writable {
+            ruleset = ruleset.path(path, write(*exec));
+        }
+        for device in ["null", "zero", "full", "random", "urandom", "tty"] {
+            ruleset = ruleset.path(format!("/dev/{device}"), Access::Device);
+        }
+        ruleset = ruleset.path("/proc", Access::Read).files();
+    }
+    let network = &context.policy.network;
+    if network.mode == NetworkMode::Host {
+        if let Some(ports) = &network.connect {
+            ruleset = ruleset.connect_tcp(ports.iter().copied());
+        }
+        if let Some(ports) = &network.bind {
+            ruleset = ruleset.bind_tcp(ports.iter().copied());
+        }
+    } else if !context.own_network && context.policy.layers.network != Enforce::Off {
+        ruleset = ruleset.connect_tcp([]).bind_tcp([]);
+    }
+    ruleset
+}
+
+/// Whether another wall does what this kernel's Landlock does not.
+fn covered(context: &Context<'_>, missing: &Missing) -> bool {
+    match missing.feature {
+        // The view holds nothing but what the policy gives, so no file right is missed there.
+        Feature::File(_) => context.view,
+        // Said in the network layer's report, where it matters.
+        Feature::ConnectTcp | Feature::BindTcp => true,
+        // Abstract names belong to the network namespace, process ids to theirs.
+        Feature::ScopeAbstractUnix => context.own_network,
+        Feature::ScopeSignals => context.namespaces,
+        _ => !missing.weakens(),
+    }
+}

@@ -1,0 +1,71 @@
+//! A sandbox: a policy prepared for this host.
+
+use crate::builder::SandboxBuilder;
+use crate::command::Command;
+use crate::enforcement::LayerReport;
+use crate::host::Host;
+use crate::lower::Lowered;
+use cofferdam_policy::Policy;
+use std::ffi::OsStr;
+use std::fmt;
+use std::sync::Arc;
+
+/// A policy prepared for this host, from which any number of commands can be started, from any
+/// thread. Cloning shares the preparation.
+///
+/// Every command gets namespaces, mounts and a control group of its own; two commands of one
+/// sandbox share the files that the policy makes writable, the ids they run under, and nothing else.
+#[derive(Clone, Debug)]
+pub struct Sandbox {
+    pub(crate) lowered: Arc<Lowered>,
+}
+
+impl Sandbox {
+    pub(crate) fn new(lowered: Lowered) -> Self {
+        Self {
+            lowered: Arc::new(lowered),
+        }
+    }
+
+    /// Starts with the default policy: the system's programs read-only, an empty private home and
+    /// `/tmp`, no network, a short environment.
+    pub fn builder() -> SandboxBuilder {
+        SandboxBuilder::default()
+    }
+
+    /// What this host offers, layer by layer, with the remedy for what is missing. Starts a short
+    /// process to try what can only be tried; changes nothing.
+    pub fn probe() -> Host {
+        Host::probe()
+    }
+
+    /// A command in this sandbox. The program is looked up in the sandbox's `PATH`, inside, unless
+    /// its name has a slash.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command::new(self, program.as_ref())
+    }
+
+    /// The policy, with absolute paths.
+    pub fn policy(&self) -> &Policy {
+        &self.lowered.policy
+    }
+
+    /// What the layers will be, as far as it can be said before a child has them: the same reports
+    /// that a child's [`Enforcement`](crate::Enforcement) holds as evidence.
+    pub fn planned(&self) -> &[LayerReport] {
+        &self.lowered.reports
+    }
+
+    /// The operations that every spawn runs, one a line.
+    pub fn plan(&self) -> impl fmt::Display + '_ {
+        &self.lowered.plan
+    }
+
+    /// The variables that every command starts with, before its own changes.
+    pub fn environment(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
+        self.lowered
+            .environment
+            .iter()
+            .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+    }
+}

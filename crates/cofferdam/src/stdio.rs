@@ -1,0 +1,148 @@
+//! Standard input, output and error of a command.
+
+use cofferdam_sys::process::SignalMask;
+use cofferdam_sys::{Errno, fd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::thread::JoinHandle;
+
+/// Where a standard stream comes from or goes to, as `std::process::Stdio`.
+///
+/// A regular file is never handed in itself: a program could open it anew through
+/// `/proc/self/fd` with other rights than it was given, change its mode or cut it. A pipe goes in,
+/// and a thread of the host copies between the two.
+#[derive(Debug)]
+pub struct Stdio(pub(crate) Kind);
+
+#[derive(Debug)]
+pub(crate) enum Kind {
+    Inherit,
+    Null,
+    Piped,
+    Descriptor(OwnedFd),
+}
+
+impl Stdio {
+    /// The stream of this process.
+    pub fn inherit() -> Self {
+        Self(Kind::Inherit)
+    }
+
+    /// `/dev/null`.
+    pub fn null() -> Self {
+        Self(Kind::Null)
+    }
+
+    /// A new pipe, whose other end is in the [`Child`](crate::Child).
+    pub fn piped() -> Self {
+        Self(Kind::Piped)
+    }
+}
+
+impl From<OwnedFd> for Stdio {
+    fn from(fd: OwnedFd) -> Self {
+        Self(Kind::Descriptor(fd))
+    }
+}
+
+impl From<File> for Stdio {
+    fn from(file: File) -> Self {
+        Self(Kind::Descriptor(file.into()))
+    }
+}
+
+/// A stream made ready: what goes in, and what stays.
+pub(crate) struct Stream {
+    /// What the program gets.
+    pub inner: OwnedFd,
+    /// The host's end of a pipe that was asked for.
+    pub pipe: Option<OwnedFd>,
+    /// The thread that copies from or to a regular file.
+    pub relay: Option<JoinHandle<()>>,
+}
+
+/// Which of the three streams.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Which {
+    In,
+    Out,
+    Err,
+}
+
+impl Stream {
+    pub(crate) fn open(kind: &Kind, which: Which) -> io::Result<Self> {
+        match kind {
+            Kind::Null => Ok(Self::plain(
+                File::options().read(true).write(true).open("/dev/null")?.into(),
+            )),
+            Kind::Piped => {
+                let (read, write) = fd::pipe()?;
+                let (inner, ours) = match which {
+                    Which::In => (read, write),
+                    Which::Out | Which::Err => (write, read),
+                };
+                Ok(Self {
+                    inner,
+                    pipe: Some(ours),
+                    relay: None,
+                })
+            }
+            Kind::Descriptor(fd) => Self::guarded(fd.try_clone()?, which),
+            Kind::Inherit => {
+                let fd = match which {
+                    Which::In => io::stdin().as_fd().try_clone_to_owned(),
+                    Which::Out => io::stdout().as_fd().try_clone_to_owned(),
+                    Which::Err => io::stderr().as_fd().try_clone_to_owned(),
+                };
+                match fd {
+                    Ok(fd) => Self::guarded(fd, which),
+                    // A host without this stream gives its programs an empty one.
+                    Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
+                        Self::open(&Kind::Null, which)
+                    }
+                    Err(error) => Err(error),
+                }
+            }
+        }
+    }
+
+    fn plain(inner: OwnedFd) -> Self {
+        Self {
+            inner,
+            pipe: None,
+            relay: None,
+        }
+    }
+
+    /// Passes pipes, sockets and terminals on; puts a pipe before a regular file or block device.
+    fn guarded(fd: OwnedFd, which: Which) -> io::Result<Self> {
+        use std::os::unix::fs::FileTypeExt;
+        let file = File::from(fd);
+        let kind = file.metadata()?.file_type();
+        if !(kind.is_file() || kind.is_dir() || kind.is_block_device()) {
+            return Ok(Self::plain(file.into()));
+        }
+        let (read, write) = fd::pipe()?;
+        let (inner, relay) = match which {
+            Which::In => (read, relay(file, File::from(write))?),
+            Which::Out | Which::Err => (write, relay(File::from(read), file)?),
+        };
+        Ok(Self {
+            inner,
+            pipe: None,
+            relay: Some(relay),
+        })
+    }
+}
+
+/// Copies until either side ends. All signals are blocked in this thread, so that a program that
+/// closes its input early raises no `SIGPIPE` in a host that does not expect one.
+fn relay(mut from: File, mut to: File) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new()
+        .name("cofferdam-relay".into())
+        .spawn(move || {
+            let _: Result<_, Errno> = SignalMask::FULL.set();
+            let _ = io::copy(&mut from, &mut to);
+        })
+}

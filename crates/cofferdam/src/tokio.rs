@@ -1,0 +1,196 @@
+//! The twin of [`Command`](crate::Command) and [`Child`](crate::Child) for tokio.
+//!
+//! Every future here is safe to cancel: dropping one loses nothing, and waiting can be started again.
+//! Nothing runs on the caller's runtime but the waiting itself.
+
+use crate::enforcement::Enforcement;
+use crate::error::{RunError, SignalError, SpawnError, WaitError};
+use crate::output::{ExitStatus, Output};
+use crate::stdio::Stdio;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::time::Duration;
+use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead, AsyncReadExt, Interest};
+use tokio::process::{ChildStderr, ChildStdin, ChildStdout};
+
+/// Starts commands whose children are awaited: `Command::from(sandbox.command("…"))`.
+#[derive(Debug)]
+pub struct Command {
+    inner: crate::Command,
+}
+
+impl From<crate::Command> for Command {
+    fn from(inner: crate::Command) -> Self {
+        Self { inner }
+    }
+}
+
+impl Command {
+    /// The command itself, to add to it.
+    pub fn as_std_mut(&mut self) -> &mut crate::Command {
+        &mut self.inner
+    }
+
+    /// Starts the command. Blocks the thread until the program has been executed behind the whole
+    /// wall (about a millisecond); call it from `spawn_blocking` where that is too long.
+    ///
+    /// # Errors
+    /// [`SpawnError`]; the program did not run and nothing is left behind.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O enabled, as all of tokio's I/O does.
+    pub fn spawn(&mut self) -> Result<Child, SpawnError> {
+        Child::adopt(self.inner.spawn()?)
+    }
+
+    /// Starts the command and waits for its end. Dropping the future kills the command.
+    ///
+    /// # Errors
+    /// [`RunError`]: it could not be started, or its end is not known.
+    pub async fn status(&mut self) -> Result<ExitStatus, RunError> {
+        Ok(self.spawn()?.wait().await?)
+    }
+
+    /// Starts the command, waits for its end and collects what it writes. Dropping the future kills
+    /// the command.
+    ///
+    /// # Errors
+    /// [`RunError`]: it could not be started, or its output or end is not known.
+    pub async fn output(&mut self) -> Result<Output, RunError> {
+        let streams = [Stdio::null(), Stdio::piped(), Stdio::piped()];
+        let child = Child::adopt(self.inner.spawn_with(streams)?)?;
+        Ok(child.wait_with_output().await?)
+    }
+}
+
+/// A running command. **Dropping it kills** the program and every descendant.
+#[derive(Debug)]
+pub struct Child {
+    /// The pipe to standard input, if it was asked for.
+    pub stdin: Option<ChildStdin>,
+    /// The pipe from standard output, if it was asked for.
+    pub stdout: Option<ChildStdout>,
+    /// The pipe from standard error, if it was asked for.
+    pub stderr: Option<ChildStderr>,
+    // Before the child, so that the runtime lets go of the descriptor first.
+    readiness: AsyncFd<Readiness>,
+    inner: crate::Child,
+}
+
+/// A duplicate of the descriptor that says when the program has ended.
+#[derive(Debug)]
+struct Readiness(OwnedFd);
+
+impl AsRawFd for Readiness {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+impl Child {
+    fn adopt(mut inner: crate::Child) -> Result<Self, SpawnError> {
+        let mut adopt = || {
+            let own = inner.readiness().try_clone_to_owned()?;
+            Ok::<_, io::Error>((
+                AsyncFd::with_interest(Readiness(own), Interest::READABLE)?,
+                inner.stdin.take().map(ChildStdin::from_std).transpose()?,
+                inner.stdout.take().map(ChildStdout::from_std).transpose()?,
+                inner.stderr.take().map(ChildStderr::from_std).transpose()?,
+            ))
+        };
+        let (readiness, stdin, stdout, stderr) = adopt().map_err(SpawnError::Stdio)?;
+        Ok(Self {
+            stdin,
+            stdout,
+            stderr,
+            readiness,
+            inner,
+        })
+    }
+
+    /// The host's process id of the sandbox's process 1.
+    pub fn id(&self) -> u32 {
+        self.inner.id()
+    }
+
+    /// What is in force around the program.
+    pub fn enforcement(&self) -> &Enforcement {
+        self.inner.enforcement()
+    }
+
+    /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
+    /// when this returns. Safe to cancel and to call again.
+    ///
+    /// # Errors
+    /// [`WaitError`] when the kernel refuses to wait.
+    pub async fn wait(&mut self) -> Result<ExitStatus, WaitError> {
+        drop(self.stdin.take());
+        loop {
+            let mut ready = self.readiness.readable().await.map_err(WaitError::Read)?;
+            // What is left after init's word is the end of a few processes the kernel kills.
+            if let Some(status) = self.inner.try_wait()? {
+                return Ok(status);
+            }
+            ready.clear_ready();
+        }
+    }
+
+    /// Waits at most `limit`; `None` when the program still runs then. Ends nothing.
+    ///
+    /// # Errors
+    /// [`WaitError`] when the kernel refuses to wait.
+    pub async fn wait_timeout(&mut self, limit: Duration) -> Result<Option<ExitStatus>, WaitError> {
+        match tokio::time::timeout(limit, self.wait()).await {
+            Ok(status) => status.map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Kills the program and every descendant.
+    ///
+    /// # Errors
+    /// [`SignalError`] when the kernel refuses; none when all has ended already.
+    pub fn kill(&mut self) -> Result<(), SignalError> {
+        self.inner.kill()
+    }
+
+    /// Sends a signal (signal(7)) to the program alone.
+    ///
+    /// # Errors
+    /// [`SignalError`] when the program has ended.
+    pub fn signal(&self, signal: i32) -> Result<(), SignalError> {
+        self.inner.signal(signal)
+    }
+
+    /// Closes standard input, reads what the program writes to its pipes, and waits for its end.
+    /// Dropping the future kills the command.
+    ///
+    /// # Errors
+    /// [`WaitError`] when a pipe cannot be read or the kernel refuses to wait.
+    pub async fn wait_with_output(mut self) -> Result<Output, WaitError> {
+        drop(self.stdin.take());
+        let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
+        let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr)).map_err(WaitError::Read)?;
+        Ok(Output {
+            stdout,
+            stderr,
+            status: self.wait().await?,
+            enforcement: self.inner.enforcement().clone(),
+        })
+    }
+}
+
+impl AsFd for Child {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.inner.as_fd()
+    }
+}
+
+async fn read(pipe: Option<impl AsyncRead + Unpin>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    if let Some(mut pipe) = pipe {
+        pipe.read_to_end(&mut bytes).await?;
+    }
+    Ok(bytes)
+}

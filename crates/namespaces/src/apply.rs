@@ -1,0 +1,309 @@
+//! Carrying the operations out, in the child.
+//!
+//! Everything here runs in memory shared with a host whose other threads go on: raw calls only, no
+//! allocation, no lock, no panic.
+//!
+//! Why each part is done as it is:
+//! - Before Linux 6.15 nothing can be mounted on a mount that is attached nowhere, so the new root is
+//!   first put over the old one. A path that starts at `/` still starts at the old root then, as
+//!   lookups do not cross what is mounted on the root they start from: sources stay reachable.
+//! - A tmpfs is filled before it is attached, through its own descriptor: no path of the host can be
+//!   involved, so nothing can be created there.
+//! - A target is opened beneath the new root without following any link, and the mount is put on the
+//!   descriptor: what was checked is what is covered.
+//! - open_tree(2) copies only mounts of the caller's own mount namespace, so sources are opened again
+//!   here and compared with what was seen at prepare.
+
+use crate::detached::Detached;
+use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Tmpfs};
+use crate::proc::Inner;
+use cofferdam_sys::mount::{
+    self, AT_EMPTY_PATH, AT_RECURSIVE, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY,
+    MountAttr, OPEN_TREE_CLONE, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
+};
+use cofferdam_sys::{Errno, Result, fd, process};
+use std::ffi::CStr;
+use std::os::fd::RawFd;
+
+/// What the operations hand on to each other: a few descriptors of the child.
+#[derive(Debug)]
+pub struct Context<'a> {
+    detached: &'a Detached,
+    /// The view's root.
+    root: RawFd,
+    /// A tmpfs that is attached nowhere yet.
+    tmpfs: RawFd,
+    /// The last new proc or sysfs.
+    fresh: RawFd,
+    hidden_file: RawFd,
+    hidden_dir: RawFd,
+    umask: u32,
+}
+
+const NONE: RawFd = -1;
+
+impl Mounts {
+    /// Starts carrying the operations out one by one: each with [`MountOp::apply`], in order, none
+    /// left out. Clears the child's umask until the last one puts it back.
+    pub fn begin<'a>(&self, detached: &'a Detached) -> Context<'a> {
+        Context {
+            detached,
+            root: NONE,
+            tmpfs: NONE,
+            fresh: NONE,
+            hidden_file: NONE,
+            hidden_dir: NONE,
+            umask: process::umask(0),
+        }
+    }
+}
+
+impl MountOp {
+    /// Carries out this operation; see [`Mounts::begin`].
+    ///
+    /// # Errors
+    /// As the system calls; `ESTALE` when a source is not the object it was at prepare. The child must
+    /// not go on.
+    pub fn apply(&self, context: &mut Context<'_>) -> Result<()> {
+        match &self.0 {
+            Op::Private => mount::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE),
+            Op::Tmpfs(tmpfs) => open_tmpfs(context, tmpfs),
+            Op::Dir { path, mode } => mount::mkdirat(context.tmpfs, path, *mode),
+            Op::File { path, bytes, mode } => {
+                mount::create_file(context.tmpfs, path, bytes, *mode)
+            }
+            Op::Symlink { path, text } => mount::symlinkat(text, context.tmpfs, path),
+            Op::AttachRoot { hidden } => attach_root(context, *hidden),
+            Op::Attach { target, read_only } => attach(context, target, *read_only),
+            Op::Bind(bind) => apply_bind(context, bind),
+            Op::Device {
+                source,
+                device,
+                target,
+            } => apply_device(context, source, *device, target),
+            Op::Devpts { target } => apply_devpts(context, target),
+            Op::Fresh {
+                kind,
+                target,
+                attributes,
+            } => apply_fresh(context, kind, target, *attributes),
+            Op::Mask { inner } => mask(context, inner),
+            Op::ReadOnly { inner } => make_read_only(context, inner),
+            Op::Hide { target, directory } => {
+                let target = open_target(context, target)?;
+                let done = cover(context, target, *directory);
+                closing(target, done)
+            }
+            Op::Pivot { hidden } => pivot(context, *hidden),
+        }
+    }
+}
+
+fn open_tmpfs(context: &mut Context<'_>, tmpfs: &Tmpfs) -> Result<()> {
+    let fs = mount::fsopen(c"tmpfs")?;
+    mount::fsconfig_string(fs, c"size", &tmpfs.size)?;
+    mount::fsconfig_string(fs, c"nr_inodes", &tmpfs.inodes)?;
+    mount::fsconfig_string(fs, c"mode", &tmpfs.mode)?;
+    context.tmpfs = finish_fs(fs, tmpfs.attributes)?;
+    Ok(())
+}
+
+fn attach_root(context: &mut Context<'_>, hidden: bool) -> Result<()> {
+    let root = std::mem::replace(&mut context.tmpfs, NONE);
+    // Also what the covers of hidden paths inherit: nobody can chmod them.
+    set(root, 0, MOUNT_ATTR_RDONLY, 0)?;
+    let old = mount::openat2(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0, 0)?;
+    let moved = mount::move_mount(root, old);
+    closing(old, moved)?;
+    context.root = root;
+    if hidden {
+        let open = |name| mount::openat2(root, name, libc::O_PATH | libc::O_NOFOLLOW, 0, 0);
+        context.hidden_file = open(HIDDEN_FILE)?;
+        context.hidden_dir = open(HIDDEN_DIR)?;
+    }
+    Ok(())
+}
+
+fn attach(context: &mut Context<'_>, target: &CStr, read_only: bool) -> Result<()> {
+    let tmpfs = std::mem::replace(&mut context.tmpfs, NONE);
+    if read_only {
+        set(tmpfs, 0, MOUNT_ATTR_RDONLY, 0)?;
+    }
+    let done = put(context, tmpfs, target);
+    closing(tmpfs, done)
+}
+
+fn apply_bind(context: &mut Context<'_>, bind: &BindOp) -> Result<()> {
+    if let Some(tree) = context.detached.tree(bind.slot) {
+        return put(context, tree, &bind.target);
+    }
+    if bind.id_mapped.is_some() {
+        return Err(Errno(libc::EINVAL));
+    }
+    let source = open_source(&bind.source)?;
+    let same = mount::identify(source).and_then(|id| {
+        if id.dev == bind.dev && id.ino == bind.ino {
+            Ok(())
+        } else {
+            Err(Errno(libc::ESTALE))
+        }
+    });
+    let flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
+    let tree = same.and_then(|()| mount::open_tree(source, c"", flags));
+    let _ = fd::close(source);
+    let tree = tree?;
+    let done = mount::mount_setattr(tree, AT_RECURSIVE, &bind.attributes)
+        .and_then(|()| put(context, tree, &bind.target));
+    closing(tree, done)
+}
+
+fn apply_device(
+    context: &mut Context<'_>,
+    source: &CStr,
+    device: (u32, u32),
+    target: &CStr,
+) -> Result<()> {
+    let node = open_source(source)?;
+    let right = mount::identify(node).and_then(|id| {
+        if id.mode & libc::S_IFMT == libc::S_IFCHR && id.rdev == device {
+            Ok(())
+        } else {
+            Err(Errno(libc::ESTALE))
+        }
+    });
+    let tree = right.and_then(|()| mount::open_tree(node, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE));
+    let _ = fd::close(node);
+    let tree = tree?;
+    let done = put(context, tree, target);
+    closing(tree, done)
+}
+
+fn apply_devpts(context: &mut Context<'_>, target: &CStr) -> Result<()> {
+    let fs = mount::fsopen(c"devpts")?;
+    mount::fsconfig_string(fs, c"ptmxmode", c"0666")?;
+    mount::fsconfig_string(fs, c"mode", c"0620")?;
+    let pts = finish_fs(fs, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC)?;
+    let done = put(context, pts, target);
+    closing(pts, done)
+}
+
+fn apply_fresh(
+    context: &mut Context<'_>,
+    kind: &CStr,
+    target: &CStr,
+    attributes: u64,
+) -> Result<()> {
+    let fresh = finish_fs(mount::fsopen(kind)?, attributes)?;
+    put(context, fresh, target)?;
+    let before = std::mem::replace(&mut context.fresh, fresh);
+    if before != NONE {
+        let _ = fd::close(before);
+    }
+    Ok(())
+}
+
+/// What is covered is looked up in the new mount itself: nobody else can have put a link, a file or a
+/// mount there.
+fn mask(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
+    let Some(target) = open_inner(context, inner)? else {
+        return Ok(());
+    };
+    let done = cover(context, target, inner.directory);
+    closing(target, done)
+}
+
+fn make_read_only(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
+    let Some(target) = open_inner(context, inner)? else {
+        return Ok(());
+    };
+    let done = mount::open_tree(target, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE).and_then(|tree| {
+        let done = set(tree, 0, MOUNT_ATTR_RDONLY, 0)
+            .and_then(|()| mount::move_mount(tree, target));
+        closing(tree, done)
+    });
+    closing(target, done)
+}
+
+/// `None` when a module that had made the entry at prepare is gone.
+fn open_inner(context: &Context<'_>, inner: &Inner) -> Result<Option<RawFd>> {
+    let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    match mount::openat2(context.fresh, &inner.name, flags, 0, resolve) {
+        Err(Errno(libc::ENOENT)) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn cover(context: &Context<'_>, target: RawFd, directory: bool) -> Result<()> {
+    let object = if directory {
+        context.hidden_dir
+    } else {
+        context.hidden_file
+    };
+    let tree = mount::open_tree(object, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE)?;
+    let done = mount::move_mount(tree, target);
+    closing(tree, done)
+}
+
+fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
+    let root = std::mem::replace(&mut context.root, NONE);
+    if hidden {
+        let _ = fd::close(context.hidden_file);
+        let _ = fd::close(context.hidden_dir);
+        set(root, 0, 0, MOUNT_ATTR_RDONLY)?;
+        mount::unlinkat(root, HIDDEN_FILE, 0)?;
+        mount::unlinkat(root, HIDDEN_DIR, libc::AT_REMOVEDIR)?;
+        set(root, 0, MOUNT_ATTR_RDONLY, 0)?;
+    }
+    mount::fchdir(root)?;
+    // The old root comes to lie on the new one, where the second call takes it away again with all
+    // that is mounted in it: pivot_root(2), "pivot_root(".", ".")".
+    mount::pivot_root(c".", c".")?;
+    mount::umount2(c".", libc::MNT_DETACH)?;
+    mount::fchdir(root)?;
+    if context.fresh != NONE {
+        let _ = fd::close(context.fresh);
+    }
+    process::umask(context.umask);
+    fd::close(root)
+}
+
+fn open_source(path: &CStr) -> Result<RawFd> {
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    mount::openat2(libc::AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS)
+}
+
+fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
+    let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
+    let flags = libc::O_PATH | libc::O_NOFOLLOW;
+    mount::openat2(context.root, target, flags, 0, resolve)
+}
+
+/// Attaches a mount at a target of the view.
+fn put(context: &Context<'_>, tree: RawFd, target: &CStr) -> Result<()> {
+    let target = open_target(context, target)?;
+    let moved = mount::move_mount(tree, target);
+    closing(target, moved)
+}
+
+fn finish_fs(fs: RawFd, attributes: u64) -> Result<RawFd> {
+    let made = mount::fsconfig_create(fs).and_then(|()| mount::fsmount(fs, attributes));
+    let _ = fd::close(fs);
+    made
+}
+
+fn set(tree: RawFd, flags: u32, attr_set: u64, attr_clr: u64) -> Result<()> {
+    let attr = MountAttr {
+        attr_set,
+        attr_clr,
+        ..MountAttr::default()
+    };
+    mount::mount_setattr(tree, flags, &attr)
+}
+
+/// A failing close(2) is of no interest: the descriptor is gone either way.
+fn closing(fd: RawFd, done: Result<()>) -> Result<()> {
+    let _ = fd::close(fd);
+    done
+}

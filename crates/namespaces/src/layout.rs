@@ -1,0 +1,407 @@
+//! From rules to a layout: every rule at its resolved place, checked against the others.
+
+use crate::dev;
+use crate::error::ViewError;
+use crate::resolve::{Node, Place, resolve};
+use crate::source::{self, Source};
+use crate::view::{Bind, Kind, Rule};
+use std::collections::{BTreeMap, HashMap};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
+
+/// What is to be mounted and made.
+#[derive(Debug, Default)]
+pub(crate) struct Layout {
+    /// By target, so that parents come first.
+    pub mounts: BTreeMap<PathBuf, What>,
+    /// What each tmpfs holds, by the tmpfs's target; `/` is the view's root.
+    pub contents: BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
+    /// Optional rules that were left out, and why.
+    pub skipped: Vec<(PathBuf, &'static str)>,
+}
+
+/// Something mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum What {
+    Bind { source: Source, bind: Bind },
+    Tmpfs { size: u64, mode: u32, exec: bool, read_only: bool },
+    Device { source: &'static str, device: (u32, u32) },
+    Devpts,
+    Proc,
+    Sysfs,
+    Hide { directory: bool },
+}
+
+/// Something made in a tmpfs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Entry {
+    Dir { mode: u32 },
+    File { bytes: Vec<u8>, mode: u32 },
+    Symlink { text: PathBuf },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Item {
+    Mount(What),
+    /// Not known to be a file or a directory before it is resolved.
+    Hide { optional: bool },
+    Entry(Entry),
+    /// A link that the host has at the same path.
+    HostLink(PathBuf),
+}
+
+struct Placed {
+    target: PathBuf,
+    item: Item,
+}
+
+/// Rounds of resolution: each can move a target through links that others have moved.
+const MAX_ROUNDS: usize = 16;
+
+/// Permission bits of the directories that lead to a target.
+const PARENT_MODE: u32 = 0o755;
+
+pub(crate) fn layout(rules: &[Rule]) -> Result<Layout, ViewError> {
+    let mut layout = Layout::default();
+    let placed = gather(rules, &mut layout)?;
+    let resolved = settle(&placed)?;
+    let mut taken: BTreeMap<PathBuf, (Item, Place)> = BTreeMap::new();
+    for (Placed { target, item }, outcome) in placed.into_iter().zip(resolved) {
+        let Some((path, place, item)) = decide(&target, item, outcome, &mut layout)? else {
+            continue;
+        };
+        let merged = match taken.remove(&path) {
+            None => item,
+            Some((other, _)) => merge(&path, other, item)?,
+        };
+        taken.insert(path, (merged, place));
+    }
+    fill(taken, &mut layout);
+    Ok(layout)
+}
+
+/// Checks each rule by itself and finds the sources.
+fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError> {
+    let own_shm = rules
+        .iter()
+        .any(|rule| rule.target == Path::new("/dev/shm") && !dev::is_default(rule));
+    let mut placed = Vec::with_capacity(rules.len());
+    for rule in rules {
+        if own_shm && dev::is_default(rule) {
+            continue;
+        }
+        let mut target = source::check(&rule.target)?;
+        if target == Path::new("/") {
+            return Err(ViewError::RootTarget);
+        }
+        let item = match &rule.kind {
+            Kind::Bind { source, bind } => {
+                let given = source::check(source)?;
+                match source::locate(&given) {
+                    Err(ViewError::Source { source, .. })
+                        if bind.optional && source.kind() == std::io::ErrorKind::NotFound =>
+                    {
+                        layout.skipped.push((target, "the host has no such file"));
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                    Ok((source, links)) => {
+                        if given == target {
+                            placed.extend(links.into_iter().map(|(target, text)| Placed {
+                                target,
+                                item: Item::HostLink(text),
+                            }));
+                            target = source.path.clone();
+                        }
+                        let optional = false;
+                        let bind = Bind { optional, ..*bind };
+                        Item::Mount(What::Bind { source, bind })
+                    }
+                }
+            }
+            Kind::Tmpfs { size: 0, .. } => return Err(ViewError::ZeroSize { target }),
+            Kind::Tmpfs {
+                size,
+                mode,
+                exec,
+                read_only,
+            } => Item::Mount(What::Tmpfs {
+                size: *size,
+                mode: *mode,
+                exec: *exec,
+                read_only: *read_only,
+            }),
+            Kind::Device { source, device } => {
+                check_device(Path::new(source), *device)?;
+                let (source, device) = (*source, *device);
+                Item::Mount(What::Device { source, device })
+            }
+            Kind::Devpts => Item::Mount(What::Devpts),
+            Kind::Proc => Item::Mount(What::Proc),
+            Kind::Sysfs => Item::Mount(What::Sysfs),
+            Kind::Hide { optional } => Item::Hide {
+                optional: *optional,
+            },
+            Kind::Symlink { text } => {
+                let bytes = text.as_os_str().as_bytes();
+                if bytes.is_empty() || bytes.contains(&0) {
+                    return Err(ViewError::Nul { path: text.clone() });
+                }
+                let text = text.clone();
+                Item::Entry(Entry::Symlink { text })
+            }
+            Kind::File { bytes, mode } => Item::Entry(Entry::File {
+                bytes: bytes.clone(),
+                mode: *mode,
+            }),
+            Kind::Dir { mode } => Item::Entry(Entry::Dir { mode: *mode }),
+        };
+        placed.push(Placed { target, item });
+    }
+    Ok(placed)
+}
+
+fn check_device(path: &Path, device: (u32, u32)) -> Result<(), ViewError> {
+    let right = path.symlink_metadata().is_ok_and(|meta| {
+        meta.file_type().is_char_device()
+            && (libc::major(meta.rdev()), libc::minor(meta.rdev())) == device
+    });
+    if right {
+        return Ok(());
+    }
+    Err(ViewError::Device {
+        path: path.into(),
+        device,
+    })
+}
+
+type Outcome = Result<(PathBuf, Place), ViewError>;
+
+/// Resolves all targets until none moves any more: where one leads depends on what the others put in
+/// its way.
+fn settle(placed: &[Placed]) -> Result<Vec<Outcome>, ViewError> {
+    let links = |placed: &Placed| matches!(node(&placed.item), Some(Node::Link(_)));
+    let mut nodes: HashMap<PathBuf, Node> = placed
+        .iter()
+        .filter(|placed| links(placed))
+        .filter_map(|placed| Some((placed.target.clone(), node(&placed.item)?)))
+        .collect();
+    let mut before: Vec<Option<PathBuf>> = Vec::new();
+    for _ in 0..MAX_ROUNDS {
+        let outcomes: Vec<Outcome> = placed
+            .iter()
+            .map(|placed| resolve(&nodes, &placed.target, !links(placed)))
+            .collect();
+        let now: Vec<Option<PathBuf>> = outcomes
+            .iter()
+            .map(|outcome| outcome.as_ref().ok().map(|(path, _)| path.clone()))
+            .collect();
+        if now == before {
+            return Ok(outcomes);
+        }
+        nodes = placed
+            .iter()
+            .zip(&now)
+            .filter_map(|(placed, path)| Some((path.clone()?, node(&placed.item)?)))
+            .collect();
+        before = now;
+    }
+    let path = placed.first().map(|p| p.target.clone()).unwrap_or_default();
+    Err(ViewError::SymlinkLoop { path })
+}
+
+fn node(item: &Item) -> Option<Node> {
+    Some(match item {
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => Node::Link(text.clone()),
+        Item::Entry(Entry::File { .. }) | Item::Mount(What::Device { .. }) => Node::File,
+        Item::Entry(Entry::Dir { .. }) => return None,
+        Item::Hide { .. } | Item::Mount(What::Hide { .. }) => Node::Closed("hidden"),
+        Item::Mount(What::Tmpfs { .. }) => Node::Tmpfs,
+        Item::Mount(What::Bind { source, bind }) => Node::Bind {
+            host: source.path.clone(),
+            writable: bind.writable,
+            directory: source.directory,
+        },
+        Item::Mount(What::Devpts) => Node::Closed("devpts"),
+        Item::Mount(What::Proc) => Node::Closed("proc"),
+        Item::Mount(What::Sysfs) => Node::Closed("sysfs"),
+    })
+}
+
+/// What becomes of one rule at the place it resolved to; `None` when it is left out.
+fn decide(
+    target: &Path,
+    item: Item,
+    outcome: Outcome,
+    layout: &mut Layout,
+) -> Result<Option<(PathBuf, Place, Item)>, ViewError> {
+    if let Item::Hide { optional } = item {
+        let nothing = |target: &Path| ViewError::NothingToHide {
+            target: target.into(),
+        };
+        let error = match outcome {
+            Ok((path, place @ Place::Host { directory, .. })) => {
+                let what = Item::Mount(What::Hide { directory });
+                return Ok(Some((path, place, what)));
+            }
+            Ok((_, Place::Own)) | Err(ViewError::MissingTarget { .. }) => nothing(target),
+            Err(error @ (ViewError::UnderFile { .. } | ViewError::Closed { .. })) => error,
+            Err(error) => return Err(error),
+        };
+        if optional {
+            layout.skipped.push((target.into(), "there is nothing to hide"));
+            return Ok(None);
+        }
+        return Err(error);
+    }
+    let (path, place) = outcome?;
+    let Place::Host {
+        path: host,
+        directory,
+    } = &place
+    else {
+        return Ok(Some((path, place, item)));
+    };
+    let missing = || ViewError::MissingTarget {
+        target: path.clone(),
+        place: host.clone(),
+    };
+    match &item {
+        Item::Mount(what) if what.is_directory() == *directory => Ok(Some((path, place, item))),
+        Item::Mount(what) => Err(ViewError::TargetType {
+            target: path,
+            is: kind_name(*directory),
+            wanted: kind_name(what.is_directory()),
+        }),
+        // The bind shows the link already.
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => {
+            match host.read_link() {
+                Ok(there) if there == *text => Ok(None),
+                _ => Err(missing()),
+            }
+        }
+        Item::Entry(Entry::Dir { .. }) if *directory => Ok(None),
+        Item::Entry(_) | Item::Hide { .. } => Err(missing()),
+    }
+}
+
+fn kind_name(directory: bool) -> &'static str {
+    if directory { "a directory" } else { "a file" }
+}
+
+fn merge(path: &Path, one: Item, other: Item) -> Result<Item, ViewError> {
+    let is_dir = |item: &Item| matches!(item, Item::Entry(Entry::Dir { .. }));
+    let covers = |item: &Item| matches!(item, Item::Mount(what) if what.is_directory());
+    let text = |item: &Item| match item {
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => Some(text.clone()),
+        _ => None,
+    };
+    let same_link = text(&one).is_some() && text(&one) == text(&other);
+    if one == other || same_link || (is_dir(&other) && covers(&one)) {
+        return Ok(one);
+    }
+    if is_dir(&one) && covers(&other) {
+        return Ok(other);
+    }
+    Err(ViewError::Conflict {
+        target: path.into(),
+        first: describe(&one),
+        second: describe(&other),
+    })
+}
+
+fn describe(item: &Item) -> String {
+    match item {
+        Item::Mount(What::Bind { source, bind }) => {
+            let access = if bind.writable { "writable" } else { "read-only" };
+            let mut text = format!("a {access} bind of {}", source.path.display());
+            if !bind.exec {
+                text.push_str(" without exec");
+            }
+            if bind.devices {
+                text.push_str(" with devices");
+            }
+            if let Some(owner) = bind.id_mapped {
+                text.push_str(&format!(" mapped from {}:{}", owner.uid, owner.gid));
+            }
+            text
+        }
+        Item::Mount(What::Tmpfs { size, mode, .. }) => {
+            format!("a tmpfs of {size} bytes, mode {mode:o}")
+        }
+        Item::Mount(What::Device { source, .. }) => format!("the device {source}"),
+        Item::Mount(What::Devpts) => "a devpts".into(),
+        Item::Mount(What::Proc) => "a proc".into(),
+        Item::Mount(What::Sysfs) => "a sysfs".into(),
+        Item::Hide { .. } | Item::Mount(What::Hide { .. }) => "hidden".into(),
+        Item::Entry(Entry::Dir { mode }) => format!("a directory, mode {mode:o}"),
+        Item::Entry(Entry::File { bytes, mode }) => {
+            format!("a file of {} bytes, mode {mode:o}", bytes.len())
+        }
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => {
+            format!("a link to {}", text.display())
+        }
+    }
+}
+
+/// Sorts what was decided into mounts and the contents of each tmpfs, with the directories and empty
+/// files that mounts need to be put on.
+fn fill(taken: BTreeMap<PathBuf, (Item, Place)>, layout: &mut Layout) {
+    layout.contents.insert("/".into(), BTreeMap::new());
+    for (path, (item, _)) in &taken {
+        if let Item::Mount(What::Tmpfs { .. }) = item {
+            layout.contents.insert(path.clone(), BTreeMap::new());
+        }
+    }
+    for (path, (item, place)) in taken {
+        if place == Place::Own {
+            let entry = match &item {
+                Item::Entry(entry) => entry.clone(),
+                Item::HostLink(text) => Entry::Symlink { text: text.clone() },
+                Item::Mount(what) if !what.is_directory() => Entry::File {
+                    bytes: Vec::new(),
+                    mode: 0o444,
+                },
+                Item::Mount(_) | Item::Hide { .. } => Entry::Dir { mode: PARENT_MODE },
+            };
+            put(&mut layout.contents, &path, entry);
+        }
+        if let Item::Mount(what) = item {
+            layout.mounts.insert(path, what);
+        }
+    }
+}
+
+/// Puts an entry in the nearest tmpfs above it, with its parents. Paths come in order, so a parent
+/// that has a rule of its own is there already.
+fn put(
+    contents: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
+    path: &Path,
+    entry: Entry,
+) {
+    let Some(owner) = path.ancestors().skip(1).find(|dir| contents.contains_key(*dir)) else {
+        return;
+    };
+    let (Ok(inner), Some(tree)) = (path.strip_prefix(owner), contents.get_mut(owner)) else {
+        return;
+    };
+    for parent in inner.ancestors().skip(1) {
+        if !parent.as_os_str().is_empty() && !tree.contains_key(parent) {
+            let mode = PARENT_MODE;
+            tree.insert(parent.into(), Entry::Dir { mode });
+        }
+    }
+    tree.insert(inner.into(), entry);
+}
+
+impl What {
+    pub(crate) fn is_directory(&self) -> bool {
+        match self {
+            Self::Bind { source, .. } => source.directory,
+            Self::Hide { directory } => *directory,
+            Self::Device { .. } => false,
+            Self::Tmpfs { .. } | Self::Devpts | Self::Proc | Self::Sysfs => true,
+        }
+    }
+}

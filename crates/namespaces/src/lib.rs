@@ -1,0 +1,45 @@
+//! Linux namespaces, id maps, mount views and credentials for a confined child.
+//!
+//! Everything comes in two steps. **Prepare** runs in the parent: it reads, checks, allocates and
+//! reports errors in words. **Apply** runs in the child, which may share its memory with a
+//! multi-threaded host: it makes raw system calls and nothing else.
+//!
+//! | in the parent | in the child, in this order |
+//! |---|---|
+//! | [`Namespaces::clone_flags`] | clone3(2) |
+//! | [`IdMap::prepare`] | [`PreparedIdMap::apply_in_child`], or wait until the parent wrote |
+//! | [`Credentials::prepare`] | [`PreparedCredentials::become_ids`] |
+//! | [`View::prepare`], [`Mounts::detach`] | [`Mounts::apply`] |
+//! | | [`PreparedCredentials::drop_capabilities`] |
+//!
+//! Needs Linux 5.12 for views; [`probe`] says what a host offers.
+#![forbid(unsafe_code)]
+
+mod apply;
+mod credentials;
+mod detached;
+mod dev;
+mod error;
+mod helper;
+mod idmap;
+mod idmapped;
+mod layout;
+mod mounts;
+mod probe;
+mod proc;
+mod resolve;
+mod set;
+mod source;
+mod view;
+
+pub use apply::Context;
+pub use credentials::{Credentials, CredentialsError, PreparedCredentials};
+pub use detached::Detached;
+pub use error::{DetachError, MountError, StepError, ViewError};
+pub use helper::HelperError;
+pub use idmap::{IdMap, IdMapError, IdRange, MapWriter, PreparedIdMap, WriteMapError};
+pub use idmapped::{IdMappedOwner, MappingError, MappingNamespace};
+pub use mounts::{MountOp, Mounts};
+pub use probe::{Feature, Missing, Support, probe};
+pub use set::Namespaces;
+pub use view::{Bind, View};

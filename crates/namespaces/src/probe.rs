@@ -1,0 +1,408 @@
+//! What this host offers, tried out rather than guessed, and what to do where it offers less.
+
+use crate::helper;
+use crate::idmap::IdMap;
+use crate::idmap::text;
+use crate::set::Namespaces;
+use cofferdam_sys::mount::{self, MountAttr};
+use cofferdam_sys::probe::{Step, probe_namespaces};
+use cofferdam_sys::{Errno, cred, process};
+use std::path::{Path, PathBuf};
+
+/// Whether something is there, and why not.
+pub type Feature = Result<(), Missing>;
+
+/// What [`probe`] found.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Support {
+    /// A user namespace with a mount namespace in which capabilities work.
+    pub user_namespaces: Feature,
+    /// A mount namespace without a user namespace: for root alone.
+    pub mount_without_user: Feature,
+    /// A pid namespace with a new proc for it.
+    pub pid_and_proc: Feature,
+    /// Network namespaces.
+    pub net: Feature,
+    /// IPC namespaces.
+    pub ipc: Feature,
+    /// UTS namespaces.
+    pub uts: Feature,
+    /// Cgroup namespaces.
+    pub cgroup: Feature,
+    /// Time namespaces.
+    pub time: Feature,
+    /// fsopen(2), fsmount(2), open_tree(2), move_mount(2).
+    pub mount_api: Feature,
+    /// openat2(2).
+    pub openat2: Feature,
+    /// mount_setattr(2).
+    pub mount_setattr: Feature,
+    /// Id-mapped mounts; whether a file system takes part is seen when it is tried.
+    pub id_mapped_mounts: Feature,
+    /// newuidmap(1) and newgidmap(1); which ranges the user has is seen at [`IdMap::prepare`].
+    pub id_helpers: Feature,
+}
+
+/// Why something is not there, with the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The kernel is too old, or a filter around this process hides the call.
+    #[error("{what} needs Linux {since} (and no seccomp filter that hides it): use a newer kernel")]
+    Kernel {
+        /// What is missing.
+        what: &'static str,
+        /// The first version that has it.
+        since: &'static str,
+    },
+    /// The kernel was built without it.
+    #[error("this kernel has no {namespace} namespaces: use one built with {option}")]
+    NotBuilt {
+        /// The namespace.
+        namespace: &'static str,
+        /// The kernel's build option.
+        option: &'static str,
+    },
+    /// Debian's switch is off.
+    #[error("unprivileged user namespaces are switched off: as root run `sysctl -w kernel.unprivileged_userns_clone=1`")]
+    UnprivilegedCloneOff,
+    /// The limit on user namespaces is reached, or zero.
+    #[error("the limit of user namespaces, {limit}, is reached: as root run `sysctl -w user.max_user_namespaces=65536`")]
+    UserNamespaceLimit {
+        /// The limit.
+        limit: u64,
+    },
+    /// Ubuntu's AppArmor rule.
+    #[error("AppArmor takes every right from user namespaces of programs without a profile (kernel.apparmor_restrict_unprivileged_userns=1): as root write /etc/apparmor.d/{name} as below and run `apparmor_parser -r /etc/apparmor.d/{name}`\n{}", profile(.name, .program))]
+    AppArmor {
+        /// A name for the profile.
+        name: String,
+        /// The program that needs it: the one that is running.
+        program: PathBuf,
+    },
+    /// The caller has made itself non-dumpable, so its own files in /proc belong to root.
+    #[error("this process has set PR_SET_DUMPABLE to 0, so it cannot write its children's id maps: leave it at 1 until they run")]
+    NotDumpable,
+    /// The caller is in a chroot.
+    #[error("user namespaces cannot be made in a chroot: start the program outside, or with pivot_root")]
+    Chroot,
+    /// A new proc would show what is hidden in the host's.
+    #[error("the kernel refuses a new proc because the one here is partly covered, as in a container: run the outer container with `--security-opt systempaths=unconfined`, or leave proc out of the view")]
+    ProcCovered,
+    /// Refused for no reason that can be seen from inside: a seccomp filter or security module.
+    #[error("{step} was refused ({errno}): a seccomp filter or a security module around this process forbids it; in Docker run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`")]
+    Refused {
+        /// What was being done.
+        step: &'static str,
+        /// What the kernel answered.
+        errno: Errno,
+    },
+    /// The caller is not root on the host.
+    #[error("{what} needs CAP_SYS_ADMIN in the host's own user namespace: run as root, or do without")]
+    Privilege {
+        /// What needs it.
+        what: &'static str,
+    },
+    /// The programs are not installed.
+    #[error("{message}")]
+    Helper {
+        /// What is missing, with the remedy.
+        message: String,
+    },
+}
+
+/// Tries out what this host offers to the calling process: a few short-lived children, about a
+/// millisecond each, and calls that change nothing.
+pub fn probe() -> Support {
+    let facts = Facts::read();
+    let one = |namespaces: Namespaces| try_out(namespaces, &facts);
+    let user = Namespaces {
+        user: true,
+        ..Namespaces::default()
+    };
+    let mount = Namespaces {
+        mount: true,
+        ..user
+    };
+    let pid = Namespaces { pid: true, ..mount };
+    let calls = Calls::try_out();
+    let without_user = Namespaces {
+        user: false,
+        ..mount
+    };
+    Support {
+        user_namespaces: one(mount),
+        mount_without_user: if facts.privileged {
+            one(without_user)
+        } else {
+            let what = "a mount namespace without a user namespace";
+            Err(Missing::Privilege { what })
+        },
+        pid_and_proc: one(pid),
+        net: one(Namespaces { net: true, ..user }),
+        ipc: one(Namespaces { ipc: true, ..user }),
+        uts: one(Namespaces { uts: true, ..user }),
+        cgroup: one(Namespaces {
+            cgroup: true,
+            ..user
+        }),
+        time: one(Namespaces { time: true, ..user }),
+        id_mapped_mounts: calls.mount_setattr.clone().and_then(|()| {
+            let what = "an id-mapped mount";
+            if facts.initial_admin {
+                Ok(())
+            } else {
+                Err(Missing::Privilege { what })
+            }
+        }),
+        mount_api: calls.mount_api,
+        openat2: calls.openat2,
+        mount_setattr: calls.mount_setattr,
+        id_helpers: helper::installed().map_err(|error| Missing::Helper {
+            message: error.to_string(),
+        }),
+    }
+}
+
+impl Support {
+    /// Every feature with its name, in the order of the fields.
+    pub fn features(&self) -> [(&'static str, &Feature); 13] {
+        [
+            ("user namespaces", &self.user_namespaces),
+            ("mount namespace without user namespace", &self.mount_without_user),
+            ("pid namespace with proc", &self.pid_and_proc),
+            ("network namespace", &self.net),
+            ("ipc namespace", &self.ipc),
+            ("uts namespace", &self.uts),
+            ("cgroup namespace", &self.cgroup),
+            ("time namespace", &self.time),
+            ("mounts by descriptor", &self.mount_api),
+            ("openat2", &self.openat2),
+            ("mount_setattr", &self.mount_setattr),
+            ("id-mapped mounts", &self.id_mapped_mounts),
+            ("newuidmap and newgidmap", &self.id_helpers),
+        ]
+    }
+}
+
+/// What explains a refusal.
+#[derive(Debug, Clone, Default)]
+struct Facts {
+    unprivileged_clone: Option<u64>,
+    max_user_namespaces: Option<u64>,
+    apparmor_restricts: Option<u64>,
+    dumpable: bool,
+    chroot: bool,
+    /// `CAP_SYS_ADMIN`, here.
+    privileged: bool,
+    /// The same, in the initial user namespace.
+    initial_admin: bool,
+    program: PathBuf,
+    namespaces: Vec<&'static str>,
+}
+
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+
+impl Facts {
+    fn read() -> Self {
+        let number = |path: &str| std::fs::read_to_string(path).ok()?.trim().parse().ok();
+        let privileged = cred::capget().is_ok_and(|sets| sets.effective & CAP_SYS_ADMIN != 0);
+        let uid_map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+        let whole = uid_map.split_whitespace().eq(["0", "0", "4294967295"]);
+        let built = |name: &&'static str| Path::new("/proc/self/ns").join(name).exists();
+        Self {
+            unprivileged_clone: number("/proc/sys/kernel/unprivileged_userns_clone"),
+            max_user_namespaces: number("/proc/sys/user/max_user_namespaces"),
+            apparmor_restricts: number("/proc/sys/kernel/apparmor_restrict_unprivileged_userns"),
+            dumpable: process::dumpable().is_ok_and(|value| value == 1),
+            chroot: in_chroot(),
+            privileged,
+            initial_admin: privileged && whole,
+            program: std::env::current_exe().unwrap_or_default(),
+            namespaces: Namespaces::all().names().into_iter().filter(built).collect(),
+        }
+    }
+}
+
+/// The root of a chroot is no mount point: mountinfo has no line for it (proc_pid_mountinfo(5)).
+fn in_chroot() -> bool {
+    std::fs::read_to_string("/proc/self/mountinfo")
+        .is_ok_and(|text| !text.lines().any(|line| line.split(' ').nth(4) == Some("/")))
+}
+
+fn try_out(namespaces: Namespaces, facts: &Facts) -> Feature {
+    for name in namespaces.names() {
+        if !facts.namespaces.contains(&name) {
+            return Err(not_built(name));
+        }
+    }
+    let map = IdMap::current();
+    probe_namespaces(namespaces.clone_flags(), &text(&map.uid), &text(&map.gid))
+        .map_err(|(step, errno)| diagnose(step, errno, facts))
+}
+
+fn not_built(name: &'static str) -> Missing {
+    let option = match name {
+        "user" => "CONFIG_USER_NS",
+        "pid" => "CONFIG_PID_NS",
+        "net" => "CONFIG_NET_NS",
+        "ipc" => "CONFIG_IPC_NS",
+        "uts" => "CONFIG_UTS_NS",
+        "cgroup" => "CONFIG_CGROUPS (Linux 4.6)",
+        "time" => "CONFIG_TIME_NS (Linux 5.6)",
+        _ => "CONFIG_NAMESPACES",
+    };
+    let namespace = name;
+    Missing::NotBuilt { namespace, option }
+}
+
+fn diagnose(step: Step, errno: Errno, facts: &Facts) -> Missing {
+    let refusal = matches!(errno.raw(), libc::EPERM | libc::EACCES);
+    let maps = matches!(step, Step::DenySetgroups | Step::UidMap | Step::GidMap);
+    match (step, errno.raw()) {
+        (Step::Clone, libc::ENOSPC | libc::EUSERS) => Missing::UserNamespaceLimit {
+            limit: facts.max_user_namespaces.unwrap_or_default(),
+        },
+        (Step::Clone, libc::ENOSYS) => Missing::Kernel {
+            what: "clone3",
+            since: "5.3",
+        },
+        (Step::Tmpfs | Step::Proc, libc::ENOSYS) => Missing::Kernel {
+            what: "mounting by descriptor",
+            since: "5.2",
+        },
+        (Step::MountSetattr, libc::ENOSYS) => Missing::Kernel {
+            what: "mount_setattr",
+            since: "5.12",
+        },
+        _ if refusal && step == Step::Clone && facts.unprivileged_clone == Some(0) => {
+            Missing::UnprivilegedCloneOff
+        }
+        _ if refusal && facts.apparmor_restricts == Some(1) && step != Step::Proc => {
+            let program = facts.program.clone();
+            let name = profile_name(&program);
+            Missing::AppArmor { name, program }
+        }
+        _ if refusal && maps && !facts.dumpable => Missing::NotDumpable,
+        _ if refusal && step == Step::Clone && facts.chroot => Missing::Chroot,
+        (Step::Proc, libc::EPERM) => Missing::ProcCovered,
+        _ => Missing::Refused {
+            step: step_name(step),
+            errno,
+        },
+    }
+}
+
+fn step_name(step: Step) -> &'static str {
+    match step {
+        Step::Clone => "making the namespaces",
+        Step::DenySetgroups => "writing /proc/self/setgroups",
+        Step::UidMap => "writing /proc/self/uid_map",
+        Step::GidMap => "writing /proc/self/gid_map",
+        Step::PrivateMounts => "changing mount propagation in the new namespace",
+        Step::Tmpfs => "mounting a tmpfs in the new namespace",
+        Step::MountSetattr => "setting mount attributes in the new namespace",
+        Step::Proc => "mounting a proc in the new namespace",
+    }
+}
+
+fn profile_name(program: &Path) -> String {
+    let name = program.file_name().unwrap_or_default().to_string_lossy();
+    let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.chars().map(|c| if safe(c) { c } else { '_' }).collect()
+}
+
+/// A profile that changes nothing but to allow user namespaces.
+fn profile(name: &str, program: &Path) -> String {
+    format!(
+        "abi <abi/4.0>,\ninclude <tunables/global>\nprofile {name} \"{}\" flags=(unconfined) {{\n  userns,\n}}",
+        program.display()
+    )
+}
+
+/// Calls that fail whatever the kernel: only that it knows them is of interest.
+struct Calls {
+    mount_api: Feature,
+    openat2: Feature,
+    mount_setattr: Feature,
+}
+
+impl Calls {
+    fn try_out() -> Self {
+        let known = |answer: Option<Errno>, what, since| match answer {
+            Some(Errno(libc::ENOSYS)) => Err(Missing::Kernel { what, since }),
+            _ => Ok(()),
+        };
+        Self {
+            mount_api: known(
+                mount::open_tree(-1, c"", 0).err(),
+                "mounting by descriptor",
+                "5.2",
+            ),
+            openat2: known(mount::openat2(-1, c"x", 0, 0, 0).err(), "openat2", "5.6"),
+            mount_setattr: known(
+                mount::mount_setattr(-1, 0, &MountAttr::default()).err(),
+                "mount_setattr",
+                "5.12",
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts() -> Facts {
+        Facts {
+            dumpable: true,
+            program: "/opt/my agent/host".into(),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn each_refusal_has_its_remedy() {
+        let eperm = Errno(libc::EPERM);
+        let eacces = Errno(libc::EACCES);
+        let ubuntu = Facts {
+            apparmor_restricts: Some(1),
+            ..facts()
+        };
+        for (step, errno) in [(Step::UidMap, eacces), (Step::PrivateMounts, eperm)] {
+            let text = diagnose(step, errno, &ubuntu).to_string();
+            assert!(text.contains("profile host \"/opt/my agent/host\" flags=(unconfined)"));
+            assert!(text.contains("userns,") && text.contains("apparmor_parser -r"));
+        }
+        let debian = Facts {
+            unprivileged_clone: Some(0),
+            ..facts()
+        };
+        assert_eq!(
+            diagnose(Step::Clone, eperm, &debian),
+            Missing::UnprivilegedCloneOff
+        );
+        let none = Facts {
+            max_user_namespaces: Some(0),
+            ..facts()
+        };
+        assert_eq!(
+            diagnose(Step::Clone, Errno(libc::ENOSPC), &none),
+            Missing::UserNamespaceLimit { limit: 0 }
+        );
+        let hardened = Facts {
+            dumpable: false,
+            ..facts()
+        };
+        assert_eq!(
+            diagnose(Step::UidMap, eacces, &hardened),
+            Missing::NotDumpable
+        );
+        assert_eq!(diagnose(Step::Proc, eperm, &ubuntu), Missing::ProcCovered);
+        assert!(matches!(
+            diagnose(Step::Clone, eperm, &facts()),
+            Missing::Refused { .. }
+        ));
+    }
+}

@@ -1,0 +1,71 @@
+//! The policy: seven parts.
+
+use std::path::Path;
+
+use crate::{Environment, Filesystem, Identity, Layers, Limits, Network, SyscallProfile, Syscalls};
+
+/// Everything a sandbox may do, one part per concern.
+///
+/// A value is only data: it may hold nonsense until [`Policy::validate`] has passed it. The
+/// [`Default`] is the documented default of each part and is valid.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Policy {
+    /// Which walls must stand.
+    pub layers: Layers,
+    /// The files the program sees.
+    pub filesystem: Filesystem,
+    /// The network it reaches.
+    pub network: Network,
+    /// The variables it starts with.
+    pub environment: Environment,
+    /// What it may use up.
+    pub limits: Limits,
+    /// The system calls it may make.
+    pub syscalls: Syscalls,
+    /// The user and group ids it runs under.
+    pub identity: Identity,
+}
+
+impl Policy {
+    /// The same policy with every relative host path made absolute below `base`.
+    ///
+    /// Purely lexical: nothing is looked up, symbolic links are not followed, and `..` is kept for
+    /// [`Policy::validate`] to refuse (what `a/link/..` means depends on the disk). Host paths are
+    /// the workspace, the paths of the rules and an OCI profile; names inside the sandbox (rule
+    /// targets, symlinks) are left alone, since they must be absolute as written. Where `base` is
+    /// itself relative the paths stay relative and validation refuses them.
+    #[must_use]
+    pub fn rebase(&self, base: &Path) -> Policy {
+        let mut policy = self.clone();
+        if let Some(workspace) = &mut policy.filesystem.workspace {
+            rebase_path(workspace, base);
+        }
+        for rule in &mut policy.filesystem.rules {
+            rebase_path(&mut rule.path, base);
+        }
+        policy.syscalls.profile = rebase_profile(policy.syscalls.profile, base);
+        policy
+    }
+}
+
+fn rebase_path(path: &mut std::path::PathBuf, base: &Path) {
+    // An empty path is a mistake to be reported, not a name for the base.
+    if path.is_relative() && !path.as_os_str().is_empty() {
+        *path = base.join(&*path).components().collect();
+    }
+}
+
+fn rebase_profile(profile: SyscallProfile, base: &Path) -> SyscallProfile {
+    match profile {
+        SyscallProfile::Oci(mut path) => {
+            rebase_path(&mut path, base);
+            SyscallProfile::Oci(path)
+        }
+        SyscallProfile::Stacked(all) => SyscallProfile::Stacked(
+            all.into_iter()
+                .map(|one| rebase_profile(one, base))
+                .collect(),
+        ),
+        SyscallProfile::Default | SyscallProfile::Strict => profile,
+    }
+}

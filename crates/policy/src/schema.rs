@@ -1,0 +1,124 @@
+//! The JSON schema of a policy file.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::text::shape::{PolicyText, RuleText};
+use crate::{Bytes, Cpus, IdRange, Policy};
+
+impl Policy {
+    /// The JSON schema (draft 2020-12) of the text that [`Policy::from_toml`] and
+    /// [`Policy::from_json`] read. It is kept in the package as `schema/policy.schema.json`.
+    ///
+    /// What only [`Policy::validate`] can see (conflicts between rules, relative paths, ids) is not in
+    /// it. The schema is the stricter one in that it wants no repetition in a set, such as `inherit`,
+    /// and a number of `cpus` above zero.
+    #[must_use]
+    pub fn json_schema() -> serde_json::Value {
+        schemars::schema_for!(PolicyText).to_value()
+    }
+}
+
+impl JsonSchema for Policy {
+    fn schema_name() -> Cow<'static, str> {
+        PolicyText::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        PolicyText::json_schema(generator)
+    }
+}
+
+impl JsonSchema for Bytes {
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A size such as \"512MiB\". K, M, G, T and KiB to TiB are powers of 1024, \
+                            KB to TB powers of 1000; a number alone is bytes.",
+            "anyOf": [
+                { "type": "integer", "minimum": 0 },
+                { "type": "string", "pattern": "^\\s*[0-9]+\\s*([KMGTkmgt]([Ii]?[Bb])?|[Bb])?\\s*$" }
+            ]
+        })
+    }
+}
+
+impl JsonSchema for Cpus {
+    fn schema_name() -> Cow<'static, str> {
+        "Cpus".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "Processors' worth of time, to the thousandth.",
+            "type": "number",
+            "exclusiveMinimum": 0,
+            "maximum": Cpus::MAX.as_f64()
+        })
+    }
+}
+
+/// A time such as `1h30m`.
+pub(crate) struct DurationText;
+
+impl JsonSchema for DurationText {
+    fn schema_name() -> Cow<'static, str> {
+        "Duration".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A time such as \"250ms\", \"30s\" or \"1h30m\": the longer unit first.",
+            "type": "string",
+            "pattern": "^\\s*(?=.*[0-9])([0-9]+\\s*d\\s*)?([0-9]+\\s*h\\s*)?([0-9]+\\s*m\\s*)?([0-9]+\\s*s\\s*)?([0-9]+\\s*ms\\s*)?([0-9]+\\s*us\\s*)?([0-9]+\\s*ns\\s*)?$"
+        })
+    }
+}
+
+/// A size, or the word `none`.
+pub(crate) struct SizeOrNone;
+
+impl JsonSchema for SizeOrNone {
+    fn schema_name() -> Cow<'static, str> {
+        "SizeOrNone".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_none(generator.subschema_for::<Bytes>())
+    }
+}
+
+/// A range of ids, or the word `none`.
+pub(crate) struct RangeOrNone;
+
+impl JsonSchema for RangeOrNone {
+    fn schema_name() -> Cow<'static, str> {
+        "RangeOrNone".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        or_none(generator.subschema_for::<IdRange>())
+    }
+}
+
+fn or_none(value: Schema) -> Schema {
+    json_schema!({ "anyOf": [value, { "const": "none" }] })
+}
+
+/// A path, or a table with more about it.
+pub(crate) struct PathOrTable;
+
+impl JsonSchema for PathOrTable {
+    fn schema_name() -> Cow<'static, str> {
+        "PathRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<RuleText>();
+        json_schema!({ "anyOf": [{ "type": "string" }, table] })
+    }
+}

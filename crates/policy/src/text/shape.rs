@@ -1,0 +1,505 @@
+//! The shape of the text where it differs from the Rust types: rules in one list per access, and
+//! `"none"` for what is switched off, since TOML has no null.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use crate::error::FormatError;
+use crate::{
+    Access, Bytes, Environment, Filesystem, IdRange, Identity, Layers, Limits, Network, PathRule,
+    Policy, Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls,
+};
+
+/// What a sandbox may do.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Policy")
+)]
+pub(crate) struct PolicyText {
+    /// What is asked of each layer.
+    layers: Layers,
+    /// The files the program sees.
+    filesystem: FilesystemText,
+    /// The network it reaches.
+    network: Network,
+    /// The variables it starts with.
+    environment: Environment,
+    /// What it may use up.
+    limits: Limits,
+    /// The system calls it may make.
+    syscalls: SyscallsText,
+    /// The user and group ids it runs under.
+    identity: IdentityText,
+}
+
+impl From<PolicyText> for Policy {
+    fn from(text: PolicyText) -> Self {
+        Policy {
+            layers: text.layers,
+            filesystem: text.filesystem.into(),
+            network: text.network,
+            environment: text.environment,
+            limits: text.limits,
+            syscalls: Syscalls {
+                profile: text.syscalls.profile.into(),
+                allow: text.syscalls.allow,
+            },
+            identity: Identity {
+                range: text.identity.range.0,
+                inside: text.identity.inside,
+            },
+        }
+    }
+}
+
+impl TryFrom<&Policy> for PolicyText {
+    type Error = FormatError;
+
+    fn try_from(policy: &Policy) -> Result<Self, FormatError> {
+        Ok(PolicyText {
+            layers: policy.layers,
+            filesystem: FilesystemText::try_from(&policy.filesystem)?,
+            network: policy.network.clone(),
+            environment: policy.environment.clone(),
+            limits: policy.limits.clone(),
+            syscalls: SyscallsText {
+                profile: ProfileText::try_from(&policy.syscalls.profile)?,
+                allow: policy.syscalls.allow.clone(),
+            },
+            identity: IdentityText {
+                range: OrNone(policy.identity.range),
+                inside: policy.identity.inside,
+            },
+        })
+    }
+}
+
+/// The files the program sees. What is not named does not exist inside.
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Filesystem")
+)]
+struct FilesystemText {
+    /// Preset: the host's toolchains, read-only.
+    system: bool,
+    /// Preset: the toolchains kept in the user's home, read-only and without credentials.
+    toolchains: bool,
+    /// The writable working directory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    workspace: Option<String>,
+    /// Paths to read.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::schema::PathOrTable>"))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    read: Vec<RuleText>,
+    /// Paths to read and write.
+    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::schema::PathOrTable>"))]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    write: Vec<RuleText>,
+    /// Paths to hide.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hide: Vec<String>,
+    /// Symbolic links made inside: where, and what they say.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    symlinks: BTreeMap<String, String>,
+    /// The size of the private /tmp.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::SizeOrNone"))]
+    tmp: OrNone<Bytes>,
+    /// The size of the empty private home.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::SizeOrNone"))]
+    home: OrNone<Bytes>,
+    /// Whether there is a /proc, of the sandbox's own processes.
+    proc: bool,
+    /// Whether there is a /dev, with the harmless devices.
+    dev: bool,
+    /// Which /sys there is.
+    sys: Sys,
+}
+
+impl Default for FilesystemText {
+    fn default() -> Self {
+        let default = Filesystem::default();
+        FilesystemText {
+            system: default.system,
+            toolchains: default.toolchains,
+            workspace: None,
+            read: Vec::new(),
+            write: Vec::new(),
+            hide: Vec::new(),
+            symlinks: BTreeMap::new(),
+            tmp: OrNone(default.tmp),
+            home: OrNone(default.home),
+            proc: default.proc,
+            dev: default.dev,
+            sys: default.sys,
+        }
+    }
+}
+
+impl From<FilesystemText> for Filesystem {
+    fn from(text: FilesystemText) -> Self {
+        let listed = |rules: Vec<RuleText>, access| {
+            rules.into_iter().map(move |rule| PathRule {
+                path: rule.path.into(),
+                access,
+                exec: rule.exec,
+                target: rule.target.map(PathBuf::from),
+            })
+        };
+        Filesystem {
+            system: text.system,
+            toolchains: text.toolchains,
+            workspace: text.workspace.map(PathBuf::from),
+            rules: listed(text.read, Access::Read)
+                .chain(listed(text.write, Access::Write))
+                .chain(text.hide.into_iter().map(PathRule::hide))
+                .collect(),
+            symlinks: text
+                .symlinks
+                .into_iter()
+                .map(|(path, target)| Symlink {
+                    path: path.into(),
+                    target: target.into(),
+                })
+                .collect(),
+            tmp: text.tmp.0,
+            home: text.home.0,
+            proc: text.proc,
+            dev: text.dev,
+            sys: text.sys,
+        }
+    }
+}
+
+impl TryFrom<&Filesystem> for FilesystemText {
+    type Error = FormatError;
+
+    fn try_from(files: &Filesystem) -> Result<Self, FormatError> {
+        let mut text = FilesystemText {
+            system: files.system,
+            toolchains: files.toolchains,
+            workspace: files.workspace.as_deref().map(utf8).transpose()?,
+            tmp: OrNone(files.tmp),
+            home: OrNone(files.home),
+            proc: files.proc,
+            dev: files.dev,
+            sys: files.sys,
+            ..FilesystemText::default()
+        };
+        for rule in &files.rules {
+            let written = RuleText {
+                path: utf8(&rule.path)?,
+                exec: rule.exec,
+                target: rule.target.as_deref().map(utf8).transpose()?,
+            };
+            match rule.access {
+                Access::Hide => text.hide.push(written.path),
+                Access::Read => text.read.push(written),
+                Access::Write => text.write.push(written),
+            }
+        }
+        for link in &files.symlinks {
+            let (path, target) = (utf8(&link.path)?, utf8(&link.target)?);
+            if text.symlinks.insert(path, target).is_some() {
+                return Err(FormatError::DuplicateSymlink {
+                    path: link.path.clone(),
+                });
+            }
+        }
+        Ok(text)
+    }
+}
+
+fn utf8(path: &Path) -> Result<String, FormatError> {
+    path.to_str()
+        .map(String::from)
+        .ok_or_else(|| FormatError::NotUtf8 { path: path.into() })
+}
+
+/// A path, or a table with a path and how it is shown.
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "PathTable", deny_unknown_fields)
+)]
+pub(crate) struct RuleText {
+    /// The path on the host.
+    path: String,
+    /// Whether programs there may be executed.
+    #[cfg_attr(feature = "schema", schemars(default = "always"))]
+    exec: bool,
+    /// Where it appears inside, if not at the same path.
+    target: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleTable {
+    path: String,
+    #[serde(default = "always", skip_serializing_if = "is_true")]
+    exec: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    target: Option<String>,
+}
+
+fn always() -> bool {
+    true
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
+}
+
+impl Serialize for RuleText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.exec && self.target.is_none() {
+            return serializer.serialize_str(&self.path);
+        }
+        RuleTable {
+            path: self.path.clone(),
+            exec: self.exec,
+            target: self.target.clone(),
+        }
+        .serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for RuleText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Rule;
+        impl<'de> Visitor<'de> for Rule {
+            type Value = RuleText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a path or a table such as { path = \"/opt\", exec = false }")
+            }
+
+            fn visit_str<E: Error>(self, path: &str) -> Result<RuleText, E> {
+                Ok(RuleText {
+                    path: path.into(),
+                    exec: true,
+                    target: None,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RuleText, A::Error> {
+                let table = RuleTable::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RuleText {
+                    path: table.path,
+                    exec: table.exec,
+                    target: table.target,
+                })
+            }
+        }
+        deserializer.deserialize_any(Rule)
+    }
+}
+
+/// The system calls it may make: a profile and what is added to it.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Syscalls")
+)]
+struct SyscallsText {
+    /// Where to start.
+    profile: ProfileText,
+    /// What to add, by intent.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    allow: BTreeSet<SyscallIntent>,
+}
+
+/// A system call profile.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "SyscallProfile", rename_all = "kebab-case")
+)]
+pub(crate) enum ProfileText {
+    /// General programs.
+    #[default]
+    Default,
+    /// Programs that only compute.
+    Strict,
+    /// The OCI or Docker profile in this file.
+    Oci(String),
+    /// Several: a call must be allowed by each.
+    Stacked(BTreeSet<ProfileText>),
+}
+
+const PROFILE_NAMES: &[&str] = &["default", "strict"];
+const PROFILE_KEYS: &[&str] = &["oci", "stacked"];
+
+impl Serialize for ProfileText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            ProfileText::Default => serializer.serialize_str("default"),
+            ProfileText::Strict => serializer.serialize_str("strict"),
+            ProfileText::Oci(path) => serializer.collect_map([("oci", path)]),
+            ProfileText::Stacked(all) => serializer.collect_map([("stacked", all)]),
+        }
+    }
+}
+
+// By hand, since the message for a wrong enum is about variants and not about what to write.
+impl<'de> Deserialize<'de> for ProfileText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Profile;
+        impl<'de> Visitor<'de> for Profile {
+            type Value = ProfileText;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"default\", \"strict\" or a table such as { oci = \"profile.json\" }")
+            }
+
+            fn visit_str<E: Error>(self, name: &str) -> Result<ProfileText, E> {
+                match name {
+                    "default" => Ok(ProfileText::Default),
+                    "strict" => Ok(ProfileText::Strict),
+                    _ => Err(E::unknown_variant(name, PROFILE_NAMES)),
+                }
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ProfileText, A::Error> {
+                let profile = match map.next_key::<String>()?.as_deref() {
+                    Some("oci") => ProfileText::Oci(map.next_value()?),
+                    Some("stacked") => ProfileText::Stacked(map.next_value()?),
+                    Some(other) => return Err(A::Error::unknown_field(other, PROFILE_KEYS)),
+                    None => return Err(A::Error::invalid_length(0, &self)),
+                };
+                match map.next_key::<String>()? {
+                    Some(_) => Err(A::Error::invalid_length(2, &self)),
+                    None => Ok(profile),
+                }
+            }
+        }
+        deserializer.deserialize_any(Profile)
+    }
+}
+
+impl From<ProfileText> for SyscallProfile {
+    fn from(text: ProfileText) -> Self {
+        match text {
+            ProfileText::Default => SyscallProfile::Default,
+            ProfileText::Strict => SyscallProfile::Strict,
+            ProfileText::Oci(path) => SyscallProfile::Oci(path.into()),
+            ProfileText::Stacked(all) => {
+                SyscallProfile::Stacked(all.into_iter().map(Self::from).collect())
+            }
+        }
+    }
+}
+
+impl TryFrom<&SyscallProfile> for ProfileText {
+    type Error = FormatError;
+
+    fn try_from(profile: &SyscallProfile) -> Result<Self, FormatError> {
+        Ok(match profile {
+            SyscallProfile::Default => ProfileText::Default,
+            SyscallProfile::Strict => ProfileText::Strict,
+            SyscallProfile::Oci(path) => ProfileText::Oci(utf8(path)?),
+            SyscallProfile::Stacked(all) => {
+                ProfileText::Stacked(all.iter().map(Self::try_from).collect::<Result<_, _>>()?)
+            }
+        })
+    }
+}
+
+/// The user and group ids it runs under.
+#[derive(Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[cfg_attr(
+    feature = "schema",
+    derive(schemars::JsonSchema),
+    schemars(rename = "Identity")
+)]
+struct IdentityText {
+    /// Where a host that runs as root takes its throw-away ids from; "none" keeps the caller's.
+    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::RangeOrNone"))]
+    range: OrNone<IdRange>,
+    /// The user and group id that the program sees as its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    inside: Option<(u32, u32)>,
+}
+
+impl Default for IdentityText {
+    fn default() -> Self {
+        let Identity { range, inside } = Identity::default();
+        IdentityText {
+            range: OrNone(range),
+            inside,
+        }
+    }
+}
+
+/// A value, or the word `none`.
+struct OrNone<T>(Option<T>);
+
+impl<T: Serialize> Serialize for OrNone<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match &self.0 {
+            Some(value) => value.serialize(serializer),
+            None => serializer.serialize_str("none"),
+        }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for OrNone<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Word<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Word<T> {
+            type Value = OrNone<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value or \"none\"")
+            }
+
+            fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+                if text == "none" {
+                    return Ok(OrNone(None));
+                }
+                T::deserialize(serde::de::value::StrDeserializer::new(text))
+                    .map(Some)
+                    .map(OrNone)
+            }
+
+            fn visit_u64<E: Error>(self, number: u64) -> Result<Self::Value, E> {
+                T::deserialize(serde::de::value::U64Deserializer::new(number))
+                    .map(Some)
+                    .map(OrNone)
+            }
+
+            fn visit_i64<E: Error>(self, number: i64) -> Result<Self::Value, E> {
+                T::deserialize(serde::de::value::I64Deserializer::new(number))
+                    .map(Some)
+                    .map(OrNone)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<Self::Value, A::Error> {
+                Err(A::Error::invalid_type(serde::de::Unexpected::Seq, &self))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map))
+                    .map(Some)
+                    .map(OrNone)
+            }
+        }
+        deserializer.deserialize_any(Word(PhantomData))
+    }
+}

@@ -1,0 +1,112 @@
+//! Does this kernel offer seccomp filters?
+
+use std::fs;
+use std::io;
+
+use cofferdam_sys::Errno;
+use thiserror::Error;
+
+/// What the kernel offers.
+#[derive(Debug)]
+pub enum Support {
+    /// Filters can be put on, with every action this crate uses.
+    Available,
+    /// They cannot, and why.
+    Unavailable(Missing),
+}
+
+/// Why filters cannot be put on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Missing {
+    /// seccomp(2) does not exist.
+    #[error(
+        "the kernel has no seccomp(2): it is older than 3.17 or built without CONFIG_SECCOMP; use a kernel with CONFIG_SECCOMP_FILTER=y"
+    )]
+    NoSyscall,
+    /// Something refuses seccomp(2), such as the filter of an outer sandbox.
+    #[error(
+        "seccomp(2) is refused ({0}): an outer sandbox or container forbids nested filters; allow the call there"
+    )]
+    Refused(#[source] Errno),
+    /// The kernel lacks an action.
+    #[error(
+        "the kernel's seccomp lacks the action {0:?}; use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y"
+    )]
+    NoAction(&'static str),
+    /// The list of actions cannot be read.
+    #[error(
+        "{ACTIONS} cannot be read ({0}): the kernel is older than 4.14, built without CONFIG_SECCOMP_FILTER, or /proc is not mounted"
+    )]
+    NoActionList(#[source] io::Error),
+}
+
+impl Support {
+    /// Whether filters can be put on.
+    pub const fn is_available(&self) -> bool {
+        matches!(self, Self::Available)
+    }
+}
+
+/// Asks the kernel, changing nothing.
+///
+/// It hands seccomp(2) an empty program, which every kernel with the call refuses with `EINVAL`
+/// before it looks at anything else, and reads `/proc/sys/kernel/seccomp/actions_avail` (proc(5),
+/// since Linux 4.14), which exists only with `CONFIG_SECCOMP_FILTER`.
+pub fn probe() -> Support {
+    match missing() {
+        None => Support::Available,
+        Some(missing) => Support::Unavailable(missing),
+    }
+}
+
+const ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
+const NEEDED: [&str; 5] = ["kill_process", "trap", "errno", "log", "allow"];
+
+fn missing() -> Option<Missing> {
+    match cofferdam_sys::seccomp::install(&[], 0) {
+        Err(Errno(libc::ENOSYS)) => return Some(Missing::NoSyscall),
+        // An empty program is never accepted; EINVAL is the answer of a working call.
+        Ok(_) | Err(Errno(libc::EINVAL)) => {}
+        Err(errno) => return Some(Missing::Refused(errno)),
+    }
+    match fs::read_to_string(ACTIONS) {
+        Ok(actions) => lacking(&actions).map(Missing::NoAction),
+        Err(error) => Some(Missing::NoActionList(error)),
+    }
+}
+
+/// The first needed action that is not in the kernel's list.
+fn lacking(actions: &str) -> Option<&'static str> {
+    NEEDED
+        .into_iter()
+        .find(|needed| !actions.split_ascii_whitespace().any(|have| have == *needed))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_actions_are_read() {
+        let all = "kill_process kill_thread trap errno user_notif trace log allow\n";
+        assert_eq!(lacking(all), None);
+        assert_eq!(
+            lacking("kill_thread trap errno trace log allow"),
+            Some("kill_process")
+        );
+        assert_eq!(lacking(""), Some("kill_process"));
+    }
+
+    #[test]
+    fn probing_twice_says_the_same_and_changes_nothing() {
+        let status = || {
+            let text = fs::read_to_string("/proc/thread-self/status").unwrap();
+            let lines = text.lines().filter(|line| line.starts_with("Seccomp"));
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = status();
+        assert_eq!(probe().is_available(), probe().is_available());
+        assert_eq!(status(), before);
+    }
+}

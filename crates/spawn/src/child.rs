@@ -1,0 +1,183 @@
+//! The child: the order of confinement, and its operations.
+//!
+//! Between the clone and execveat this code shares the host's memory and thread-local storage.
+//! System calls only: no allocation, no lock, no panic, no libc.
+
+use crate::plan::{Layers, Operation, Plan};
+use crate::protocol::SOCKET;
+use cofferdam_cgroups::Cgroup;
+use cofferdam_namespaces::{Context, Detached, MapWriter};
+use cofferdam_sys::process::SignalMask;
+use cofferdam_sys::{Errno, fd, net, process, rlimit};
+use std::os::fd::{BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+
+/// The order of confinement, in one place.
+///
+/// - The group comes first, so that all that follows is counted and limited.
+/// - Ids are changed before the view is built: a tmpfs can only be filled by ids that the user
+///   namespace maps. Capabilities are needed up to the end of the view, and dropped before Landlock
+///   and seccomp, which need none.
+/// - no_new_privs is what lets a process without capabilities install the two that follow. seccomp
+///   comes last: from then on only what init needs is left.
+pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
+    let mut list = Vec::new();
+    let mut when = |condition: bool, operation: Operation| {
+        if condition {
+            list.push(operation);
+        }
+    };
+    when(layers.cgroup.is_some(), Operation::JoinCgroup);
+    when(true, Operation::NewSession);
+    if let Some(map) = &layers.id_map {
+        let by_child = map.writer() == MapWriter::Child;
+        when(by_child, Operation::MapIds);
+        when(!by_child, Operation::AwaitIds);
+    }
+    when(layers.session_keyring, Operation::SessionKeyring);
+    when(layers.hostname.is_some(), Operation::Hostname);
+    when(layers.loopback, Operation::Loopback);
+    when(layers.reset_clocks, Operation::ResetClocks);
+    when(layers.credentials.is_some(), Operation::BecomeIds);
+    let mounts = layers.mounts.as_ref().map_or(0, |mounts| mounts.ops().len());
+    (0..mounts).for_each(|index| when(true, Operation::Mount(index)));
+    when(true, Operation::CloseDescriptors);
+    (0..layers.rlimits.len()).for_each(|index| when(true, Operation::Rlimit(index)));
+    when(layers.credentials.is_some(), Operation::DropCapabilities);
+    when(true, Operation::NoNewPrivs);
+    when(layers.landlock.is_some(), Operation::Landlock);
+    (0..layers.filters.len()).for_each(|index| when(true, Operation::Seccomp(index)));
+    when(true, Operation::ExecInit);
+    list
+}
+
+/// What one child is given, and where it says how far it got. Owned by the host's thread, which
+/// keeps it until the child has executed init or is gone.
+pub(crate) struct Job<'a> {
+    pub(crate) plan: &'a Plan,
+    pub(crate) cgroup: Option<&'a Cgroup>,
+    pub(crate) detached: &'a Detached,
+    /// Text for `/proc/self/timens_offsets`.
+    pub(crate) clocks: Option<&'a [u8]>,
+    /// Read end, then write end, of the pipe over which the host says that the id maps stand.
+    pub(crate) ids_ready: Option<(RawFd, RawFd)>,
+    /// init's end of the socket.
+    pub(crate) socket: RawFd,
+    /// `/dev/null`, init's standard input, output and error.
+    pub(crate) null: RawFd,
+    /// init itself.
+    pub(crate) memfd: RawFd,
+    /// The operation under way.
+    pub(crate) index: AtomicUsize,
+    /// The error number that ended the child; 0 while there is none.
+    pub(crate) errno: AtomicI32,
+}
+
+/// Where the child starts.
+pub(crate) extern "C" fn entry(argument: *mut u8) -> ! {
+    // SAFETY: `start` passes a pointer to a Job that it keeps until the child has executed or ended.
+    let job = unsafe { &*argument.cast::<Job<'_>>() };
+    let mut context = job
+        .plan
+        .layers()
+        .mounts
+        .as_ref()
+        .map(|mounts| mounts.begin(job.detached));
+    for (index, operation) in job.plan.operations().iter().enumerate() {
+        job.index.store(index, Ordering::Relaxed);
+        if let Err(errno) = run(job, *operation, context.as_mut()) {
+            job.errno.store(errno.raw(), Ordering::Release);
+            break;
+        }
+    }
+    process::exit(125)
+}
+
+/// A list of the plan that is shorter than its operations say: cannot happen, and must not panic.
+const MISSING: Errno = Errno(libc::EFAULT);
+
+fn run(
+    job: &Job<'_>,
+    operation: Operation,
+    context: Option<&mut Context<'_>>,
+) -> Result<(), Errno> {
+    let layers = job.plan.layers();
+    match operation {
+        Operation::JoinCgroup => job.cgroup.ok_or(MISSING)?.join(),
+        Operation::NewSession => process::new_session(),
+        Operation::MapIds => layers.id_map.as_ref().ok_or(MISSING)?.apply_in_child(),
+        Operation::AwaitIds => await_ids(job.ids_ready.ok_or(MISSING)?),
+        Operation::SessionKeyring => cofferdam_sys::cred::join_new_session_keyring(),
+        Operation::Hostname => {
+            let name = layers.hostname.as_ref().ok_or(MISSING)?;
+            cofferdam_sys::uts::sethostname(name.to_bytes())
+        }
+        Operation::Loopback => net::loopback_up(),
+        Operation::ResetClocks => {
+            process::write_file(c"/proc/self/timens_offsets", job.clocks.ok_or(MISSING)?)
+        }
+        Operation::Mount(index) => {
+                let mounts = layers.mounts.as_ref().ok_or(MISSING)?;
+            let mount = mounts.ops().get(index).ok_or(MISSING)?;
+            mount.apply(context.ok_or(MISSING)?)
+        }
+        Operation::CloseDescriptors => close_descriptors(job),
+        Operation::Rlimit(index) => {
+            let (resource, limit) = layers.rlimits.get(index).ok_or(MISSING)?;
+            rlimit::set(*resource, *limit, *limit)
+        }
+        Operation::BecomeIds => layers.credentials.as_ref().ok_or(MISSING)?.become_ids(),
+        Operation::DropCapabilities => {
+            let credentials = layers.credentials.as_ref().ok_or(MISSING)?;
+            credentials.drop_capabilities()
+        }
+        Operation::NoNewPrivs => process::set_no_new_privs(),
+        Operation::Landlock => {
+            let landlock = layers.landlock.as_ref().ok_or(MISSING)?;
+            landlock.apply().map_err(|error| error.errno)
+        }
+        Operation::Seccomp(index) => layers.filters.get(index).ok_or(MISSING)?.apply(),
+        Operation::Fail(errno) => Err(Errno(errno)),
+        Operation::ExecInit => Err(exec_init(job)),
+    }
+}
+
+/// Waits for the host's word. The child's own copy of the write end is closed first, so that the
+/// death of the host is the end of the pipe.
+fn await_ids((read, write): (RawFd, RawFd)) -> Result<(), Errno> {
+    fd::close(write)?;
+    let mut byte = [0_u8];
+    loop {
+        // SAFETY: the read end is open in this child's table until it executes init.
+        match fd::read(unsafe { BorrowedFd::borrow_raw(read) }, &mut byte) {
+            Ok(1) => return Ok(()),
+            Ok(_) => return Err(Errno(libc::ECANCELED)),
+            Err(Errno(libc::EINTR)) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+}
+
+/// Leaves init its socket and `/dev/null` three times; all else closes as init is executed, leaked
+/// descriptors of the host included.
+fn close_descriptors(job: &Job<'_>) -> Result<(), Errno> {
+    // Copies above everything that is overwritten next.
+    let null = fd::dup_from(job.null, SOCKET + 1)?;
+    let socket = fd::dup_from(job.socket, SOCKET + 1)?;
+    // The memfd may have one of the low numbers where a host runs without standard streams.
+    for target in 0..SOCKET {
+        fd::dup_onto(null, target)?;
+    }
+    fd::dup_onto(socket, SOCKET)?;
+    fd::cloexec_from(SOCKET + 1)
+}
+
+fn exec_init(job: &Job<'_>) -> Errno {
+    if let Err(errno) = SignalMask::EMPTY.set() {
+        return errno;
+    }
+    let argv = [c"init".as_ptr(), std::ptr::null()];
+    let envp = [std::ptr::null()];
+    // SAFETY: both arrays end in a null pointer and their strings are static.
+    unsafe { process::exec_fd(job.memfd, argv.as_ptr(), envp.as_ptr()) }
+}

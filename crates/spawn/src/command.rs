@@ -1,0 +1,52 @@
+//! What to run: the request that init gets.
+
+use crate::protocol::{Request, START, SUBREAPER};
+use std::ffi::CString;
+use std::time::Duration;
+
+/// A program to run inside, with everything resolved to the strings that execve(2) takes.
+#[derive(Clone, Debug, Default)]
+pub struct Command {
+    /// Paths inside the sandbox to try in turn, as execvp(3) does over `PATH`.
+    pub candidates: Vec<CString>,
+    /// The arguments, the program's own name first.
+    pub argv: Vec<CString>,
+    /// The variables, `NAME=value`.
+    pub envp: Vec<CString>,
+    /// The working directory inside the sandbox.
+    pub directory: CString,
+    /// The wall-clock time after which everything is ended, to the nanosecond.
+    pub timeout: Option<Duration>,
+}
+
+impl Command {
+    /// The bytes that start this command: the request, then its strings.
+    pub(crate) fn encode(&self, process_namespace: bool) -> Vec<u8> {
+        let strings = || {
+            std::iter::once(&self.directory)
+                .chain(&self.candidates)
+                .chain(&self.argv)
+                .chain(&self.envp)
+                .map(|string| string.as_bytes_with_nul())
+        };
+        let length: usize = strings().map(<[u8]>::len).sum();
+        // execve(2) refuses (E2BIG) what is larger than this field holds, by far.
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let request = Request {
+            kind: START,
+            strings: count(length),
+            candidates: count(self.candidates.len()),
+            argc: count(self.argv.len()),
+            envc: count(self.envp.len()),
+            argument: if process_namespace { 0 } else { SUBREAPER },
+            timeout: self.timeout.map_or(0, |limit| {
+                // A limit of nothing would read as no limit.
+                u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1)
+            }),
+        };
+        let mut bytes = Vec::with_capacity(size_of::<Request>() + length);
+        bytes.extend_from_slice(&request.to_bytes());
+        strings().for_each(|string| bytes.extend_from_slice(string));
+        bytes
+    }
+}

@@ -1,0 +1,111 @@
+//! Why a program was not started.
+
+use cofferdam_sys::Errno;
+
+/// What init was doing when the program could not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stage {
+    /// Reading the request.
+    Request,
+    /// Making the process.
+    Clone,
+    /// Entering the working directory.
+    Directory,
+    /// Placing standard input, output and error.
+    Stdio,
+    /// Executing the program.
+    Exec,
+}
+
+impl std::fmt::Display for Stage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Request => "init could not read the request",
+            Self::Clone => "no process could be made for the program",
+            Self::Directory => "the working directory cannot be entered inside the sandbox",
+            Self::Stdio => "standard input, output and error could not be placed",
+            Self::Exec => "the program cannot be executed inside the sandbox",
+        })
+    }
+}
+
+/// Why [`Plan::spawn`](crate::Plan::spawn) started nothing. Whatever was made on the way is gone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SpawnError {
+    /// A descriptor, pipe or stack could not be made in the host.
+    #[error("{what} could not be made: {errno}")]
+    Host {
+        /// What was to be made.
+        what: &'static str,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The control group could not be made.
+    #[error(transparent)]
+    Cgroup(#[from] cofferdam_cgroups::CreateError),
+    /// An id-mapped mount could not be made.
+    #[error(transparent)]
+    Detach(#[from] cofferdam_namespaces::DetachError),
+    /// clone3(2) was refused.
+    #[error("no process with these namespaces could be made ({flags}): {errno}")]
+    Clone {
+        /// The namespaces that were asked for.
+        flags: String,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The id maps could not be written from outside.
+    #[error(transparent)]
+    IdMap(#[from] cofferdam_namespaces::WriteMapError),
+    /// An operation of the view failed in the child.
+    #[error("step {index} failed: {error}")]
+    Mount {
+        /// Which operation of the plan, counted from 0.
+        index: usize,
+        /// What failed, in words.
+        #[source]
+        error: cofferdam_namespaces::MountError,
+    },
+    /// An operation of the plan failed in the child.
+    #[error("step {index} failed: {operation}: {errno}")]
+    Operation {
+        /// Which operation, counted from 0.
+        index: usize,
+        /// The operation.
+        kind: crate::Operation,
+        /// The operation in words.
+        operation: String,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// The child was killed while it put the walls up.
+    #[error("the child was killed by signal {signal} at step {index}: {operation}")]
+    Killed {
+        /// Which operation, counted from 0.
+        index: usize,
+        /// The operation in words.
+        operation: String,
+        /// The signal.
+        signal: i32,
+    },
+    /// The walls stood, but the program could not be started.
+    #[error("{stage}: {errno}")]
+    Program {
+        /// What init was doing.
+        stage: Stage,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// init went without an answer.
+    #[error("init went without an answer ({how}); it may have been killed by the memory limit")]
+    Init {
+        /// How it went.
+        how: String,
+    },
+}

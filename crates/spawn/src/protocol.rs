@@ -1,0 +1,109 @@
+//! What the host and init say to each other over their socket.
+//!
+//! Fixed structures of plain integers in the machine's own byte order: both ends are always the
+//! same machine. The strings of a request follow it. Nothing inside the sandbox holds this socket:
+//! init marks it close-on-exec before it starts anything.
+//!
+//! This file is also compiled into the static init, which has no standard library.
+
+/// The descriptor on which init finds its end of the socket.
+pub const SOCKET: i32 = 3;
+
+/// Starts a program: standard input, output and error come as descriptors with the first byte; then
+/// `strings` bytes of NUL-terminated strings follow: the working directory, `candidates` paths to
+/// try in turn, `argc` arguments, `envc` variables.
+pub const START: u32 = 1;
+/// Sends signal `argument` to the program.
+pub const SIGNAL: u32 = 2;
+
+/// From the host to init.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    /// [`START`] or [`SIGNAL`].
+    pub kind: u32,
+    /// Length of the strings that follow, in bytes.
+    pub strings: u32,
+    /// How many paths to try.
+    pub candidates: u32,
+    /// How many arguments, the program's own name included.
+    pub argc: u32,
+    /// How many `NAME=value` variables.
+    pub envc: u32,
+    /// The signal's number; for [`START`] the [`SUBREAPER`] bit.
+    pub argument: u32,
+    /// Nanoseconds after which everything is ended; 0 for no limit.
+    pub timeout: u64,
+}
+
+impl Request {
+    /// The structure as it goes over the socket.
+    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+        // SAFETY: plain integers without padding (the test of sizes below); any bytes are valid.
+        unsafe { core::mem::transmute_copy(self) }
+    }
+}
+
+/// In [`Request::argument`]: there is no process namespace, so init must adopt and kill what the
+/// program leaves behind.
+pub const SUBREAPER: u32 = 1;
+
+/// The program runs; `value` is its process id as init sees it.
+pub const STARTED: u32 = 1;
+/// The program could not be started: `value` is the error number, `detail` one of the `AT_` steps.
+pub const FAILED: u32 = 2;
+/// The program ended; `value` is its wait status, `detail` is [`TIMED_OUT`] or 0.
+pub const EXITED: u32 = 3;
+
+/// Failed while reading the request.
+pub const AT_REQUEST: u32 = 1;
+/// Failed while making the process.
+pub const AT_CLONE: u32 = 2;
+/// Failed while entering the working directory.
+pub const AT_DIRECTORY: u32 = 3;
+/// Failed while placing standard input, output and error.
+pub const AT_STDIO: u32 = 4;
+/// Failed while executing the program.
+#[allow(dead_code, reason = "the host takes every other step for this one")]
+pub const AT_EXEC: u32 = 5;
+
+/// In [`Reply::detail`]: the time limit ended it.
+pub const TIMED_OUT: u32 = 1;
+
+/// From init to the host.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reply {
+    /// [`STARTED`], [`FAILED`] or [`EXITED`].
+    pub kind: u32,
+    /// See the kind.
+    pub value: i32,
+    /// See the kind.
+    pub detail: u32,
+    /// Padding, zero.
+    pub reserved: u32,
+    /// Processor time in user mode of the program and what it waited for, in microseconds.
+    pub user: u64,
+    /// Processor time in the kernel, likewise.
+    pub system: u64,
+    /// Largest resident set of any one process, in bytes.
+    pub max_rss: u64,
+    /// Page faults that needed input or output.
+    pub major_faults: u64,
+    /// Context switches.
+    pub context_switches: u64,
+}
+
+impl Reply {
+    /// The structure from what came over the socket.
+    pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
+        // SAFETY: plain integers, for which all bytes are valid; the copy needs no alignment.
+        unsafe { core::mem::transmute_copy(bytes) }
+    }
+}
+
+/// No padding: the bytes on the socket are the fields and nothing else.
+const _: () = {
+    assert!(size_of::<Request>() == 6 * 4 + 8);
+    assert!(size_of::<Reply>() == 4 * 4 + 5 * 8);
+};

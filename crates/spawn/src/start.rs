@@ -1,0 +1,282 @@
+//! The host's side of a spawn.
+
+use crate::child::{self, Job};
+use crate::command::Command;
+use crate::dumpable;
+use crate::error::{SpawnError, Stage};
+use crate::plan::Plan;
+use crate::process::Process;
+use crate::protocol::{self, Reply};
+use crate::{Operation, init};
+use cofferdam_cgroups::Cgroup;
+use cofferdam_namespaces::{Detached, MapWriter, StepError};
+use cofferdam_sys::process::{Cloned, SignalMask, Stack};
+use cofferdam_sys::{Errno, fd, process, socket};
+use std::fs::File;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::time::Instant;
+
+/// Room for the deepest operation of a build without optimisation, several times over.
+const STACK: usize = 256 * 1024;
+
+/// Starts a program; see [`Plan::spawn`].
+pub(crate) fn start(
+    plan: &Plan,
+    command: &Command,
+    stdio: [BorrowedFd<'_>; 3],
+) -> Result<Process, SpawnError> {
+    let layers = plan.layers();
+    let memfd = host("the memfd of init", init::memfd())?;
+    let null = host("a descriptor of /dev/null", null())?;
+    let (ours, theirs) = host("the socket to init", socket::stream_pair())?;
+    let stack = host("the child's stack", Stack::new(STACK))?;
+    let cgroup = match &layers.cgroup {
+        Some(group) => Some(group.parent.create(&group.limits)?),
+        None => None,
+    };
+    let detached = match &layers.mounts {
+        Some(mounts) if mounts.needs_detach() => mounts.detach(&layers.mappings)?,
+        _ => Detached::none(),
+    };
+    let ids_by_host = layers
+        .id_map
+        .as_ref()
+        .is_some_and(|map| map.writer() != MapWriter::Child);
+    let ids_ready = match ids_by_host {
+        true => Some(host("a pipe", fd::pipe())?),
+        false => None,
+    };
+    let clocks = layers.reset_clocks.then(clock_offsets).transpose();
+    let clocks = host("the clock offsets", clocks)?;
+
+    // The request waits in the socket before init exists, as far as it fits.
+    let process_namespace = layers.namespaces.pid;
+    let request = command.encode(process_namespace);
+    let sent = socket::send_with_fds(ours.as_fd(), &request, &stdio, libc::MSG_DONTWAIT);
+    let sent = host("the request to init", sent)?;
+
+    let job = Job {
+        plan,
+        cgroup: cgroup.as_ref(),
+        detached: &detached,
+        clocks: clocks.as_deref(),
+        ids_ready: ids_ready
+            .as_ref()
+            .map(|(read, write)| (read.as_raw_fd(), write.as_raw_fd())),
+        socket: theirs.as_raw_fd(),
+        null: null.as_raw_fd(),
+        memfd,
+        index: AtomicUsize::new(0),
+        errno: AtomicI32::new(0),
+    };
+    let _dumpable = ids_by_host.then(dumpable::Guard::new);
+    let started = Instant::now();
+    let newborn = Newborn {
+        cloned: Some(clone(&job, &stack, cgroup.as_ref())?),
+    };
+    // Only the child holds its end now, so its death is the end of the socket.
+    drop(theirs);
+    if let (Some(map), Some((_, write))) = (&layers.id_map, &ids_ready) {
+        match map.writer() {
+            MapWriter::Helper => map.write_with_helper(newborn.pid())?,
+            _ => map.write_from_parent(newborn.pid())?,
+        }
+        host("the word to the child", fd::write(write.as_fd(), b"1"))?;
+    }
+    send_rest(&ours, &request[sent..]);
+
+    let reply = receive(ours.as_fd(), None);
+    match reply {
+        Ok(Some(reply)) if reply.kind == protocol::STARTED => {
+            let Cloned { pid, pidfd } = newborn.keep();
+            Ok(Process::new(pid, pidfd, ours, cgroup, process_namespace, started))
+        }
+        Ok(Some(reply)) if reply.kind == protocol::FAILED => Err(SpawnError::Program {
+            stage: match reply.detail {
+                protocol::AT_CLONE => Stage::Clone,
+                protocol::AT_DIRECTORY => Stage::Directory,
+                protocol::AT_STDIO => Stage::Stdio,
+                protocol::AT_REQUEST => Stage::Request,
+                _ => Stage::Exec,
+            },
+            errno: Errno(reply.value),
+        }),
+        Ok(_) | Err(_) => Err(post_mortem(&job, newborn)),
+    }
+}
+
+/// Names what could not be made.
+fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, SpawnError> {
+    result.map_err(|errno| SpawnError::Host { what, errno })
+}
+
+/// Clones the child with all signals blocked: a handler of the host that ran in the child would run
+/// on the host's memory. `CLONE_CLEAR_SIGHAND` takes the handlers away, the mask covers the moment
+/// before.
+fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Cloned, SpawnError> {
+    let flags = libc::CLONE_VM as u64 | CLONE_CLEAR_SIGHAND | job.plan.layers().namespaces.clone_flags();
+    let mask = host("a signal mask", SignalMask::FULL.set())?;
+    // SAFETY: the stack is the child's alone; `entry` keeps the rules of the child (module `child`),
+    // and `start` keeps the job and all it borrows until the child has executed or ended: on every
+    // way out it has either heard from init or gone through `Newborn::drop`.
+    let cloned = unsafe {
+        process::clone(
+            flags,
+            stack,
+            cgroup.and_then(Cgroup::v2_dir),
+            child::entry,
+            std::ptr::from_ref(job).cast_mut().cast(),
+        )
+    };
+    host("the signal mask", mask.set())?;
+    cloned.map_err(|errno| SpawnError::Clone {
+        flags: job.plan.clone_line(),
+        errno,
+    })
+}
+
+/// `CLONE_CLEAR_SIGHAND`, Linux 5.5; libc gives it too narrow a type.
+const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
+/// A child that has not answered yet: killed and reaped if it is dropped, so that nothing it
+/// borrows is freed under it.
+struct Newborn {
+    cloned: Option<Cloned>,
+}
+
+impl Newborn {
+    fn pid(&self) -> i32 {
+        self.cloned.as_ref().map_or(0, |cloned| cloned.pid)
+    }
+
+    fn keep(mut self) -> Cloned {
+        self.cloned.take().expect("taken only here")
+    }
+
+    fn end(&mut self) -> Option<process::Exit> {
+        let cloned = self.cloned.take()?;
+        let _ = process::send_signal(cloned.pidfd.as_fd(), libc::SIGKILL);
+        loop {
+            match process::wait(cloned.pidfd.as_fd(), true) {
+                Err(Errno(libc::EINTR)) => {}
+                // A host that reaps every child (or ignores SIGCHLD) was faster; the pidfd still
+                // says when the child is gone.
+                Err(_) => {
+                    while fd::wait_readable(cloned.pidfd.as_fd(), None) == Err(Errno(libc::EINTR)) {}
+                    return None;
+                }
+                Ok(exit) => return exit,
+            }
+        }
+    }
+}
+
+impl Drop for Newborn {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Sends what did not fit the socket at once. A child that is gone is found out by the read that
+/// follows.
+fn send_rest(ours: &OwnedFd, mut rest: &[u8]) {
+    while !rest.is_empty() {
+        match socket::send_with_fds(ours.as_fd(), rest, &[], 0) {
+            Ok(n) => rest = &rest[n..],
+            Err(Errno(libc::EINTR)) => {}
+            Err(_) => return,
+        }
+    }
+}
+
+/// Reads one reply of init; `None` at the end of the socket.
+pub(crate) fn receive(
+    ours: BorrowedFd<'_>,
+    deadline: Option<Instant>,
+) -> Result<Option<Reply>, Errno> {
+    let mut bytes = [0_u8; size_of::<Reply>()];
+    let mut done = 0;
+    while done < bytes.len() {
+        if let Some(deadline) = deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match fd::wait_readable(ours, Some(left)) {
+                Ok(true) | Err(Errno(libc::EINTR)) => {}
+                Ok(false) => return Err(Errno(libc::ETIMEDOUT)),
+                Err(errno) => return Err(errno),
+            }
+        }
+        match fd::read(ours, &mut bytes[done..]) {
+            Ok(0) => return Ok(None),
+            Ok(n) => done += n,
+            Err(Errno(libc::EINTR)) => {}
+            // The peer went with something unread: as good as its end.
+            Err(Errno(libc::ECONNRESET)) => return Ok(None),
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(Some(Reply::from_bytes(&bytes)))
+}
+
+/// Why a child went without a word.
+fn post_mortem(job: &Job<'_>, mut newborn: Newborn) -> SpawnError {
+    let exit = newborn.end();
+    let index = job.index.load(Ordering::Relaxed);
+    let kind = job.plan.operations().get(index).copied();
+    let kind = kind.unwrap_or(Operation::ExecInit);
+    let operation = job.plan.describe(kind);
+    let mounts = job.plan.layers().mounts.as_ref();
+    match (job.errno.load(Ordering::Acquire), exit) {
+        (0, Some(exit)) if kind != Operation::ExecInit => SpawnError::Killed {
+            index,
+            operation,
+            signal: exit.signal.unwrap_or(0),
+        },
+        (0, exit) => SpawnError::Init {
+            how: match exit {
+                Some(exit) => match exit.signal {
+                    Some(signal) => format!("signal {signal}"),
+                    None => format!("code {}", exit.code.unwrap_or(-1)),
+                },
+                None => "reaped elsewhere".into(),
+            },
+        },
+        (errno, _) => match (kind, mounts) {
+            (Operation::Mount(step), Some(mounts)) => SpawnError::Mount {
+                index,
+                error: mounts.explain(StepError {
+                    index: step as u16,
+                    errno: Errno(errno),
+                }),
+            },
+            _ => SpawnError::Operation {
+                index,
+                kind,
+                operation,
+                errno: Errno(errno),
+            },
+        },
+    }
+}
+
+/// `/dev/null` of the host, opened once and never closed.
+fn null() -> Result<BorrowedFd<'static>, Errno> {
+    static NULL: OnceLock<File> = OnceLock::new();
+    if let Some(file) = NULL.get() {
+        return Ok(file.as_fd());
+    }
+    let file = File::options().read(true).write(true).open("/dev/null");
+    let file = file.map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EIO)))?;
+    Ok(NULL.get_or_init(|| file).as_fd())
+}
+
+/// The offsets that make the clocks of a time namespace start at zero (time_namespaces(7)).
+fn clock_offsets() -> Result<Vec<u8>, Errno> {
+    let mut text = String::new();
+    for (name, clock) in [("monotonic", libc::CLOCK_MONOTONIC), ("boottime", libc::CLOCK_BOOTTIME)] {
+        let seconds = cofferdam_sys::process::clock_seconds(clock)?;
+        text.push_str(&format!("{name} -{seconds} 0\n"));
+    }
+    Ok(text.into_bytes())
+}

@@ -1,0 +1,193 @@
+//! Two short-lived children that make namespaces: one that tries them out, one that keeps a user
+//! namespace alive while its maps are written.
+//!
+//! Both share the caller's memory (`CLONE_VM`), so the cost does not grow with it, run on a stack of
+//! their own with every signal blocked, and make raw system calls only.
+
+use crate::process::{self, SignalMask, Stack};
+use crate::{Errno, Result, mount};
+use std::ffi::CStr;
+use std::os::fd::{AsFd, OwnedFd, RawFd};
+
+const STACK_SIZE: usize = 16 * 4096;
+
+/// Which part of making a sandbox's namespaces failed in [`probe_namespaces`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// clone3(2) with the namespace flags.
+    Clone,
+    /// Writing `deny` to `/proc/self/setgroups`.
+    DenySetgroups,
+    /// Writing `/proc/self/uid_map`.
+    UidMap,
+    /// Writing `/proc/self/gid_map`.
+    GidMap,
+    /// Making every mount private: the first use of a capability.
+    PrivateMounts,
+    /// Mounting a tmpfs with fsopen(2), fsconfig(2) and fsmount(2).
+    Tmpfs,
+    /// Setting a mount's attributes with mount_setattr(2).
+    MountSetattr,
+    /// Mounting a proc for the new pid namespace.
+    Proc,
+}
+
+struct Shared<'a> {
+    uid_map: &'a [u8],
+    gid_map: &'a [u8],
+    flags: u64,
+    outcome: std::result::Result<(), (Step, Errno)>,
+}
+
+/// Tries namespaces out in a child that ends at once: makes those of `flags` (`CLONE_NEW*`), with
+/// `CLONE_NEWUSER` writes the two maps (text as for `/proc/PID/uid_map`), with `CLONE_NEWNS` uses a
+/// capability by changing and making mounts, with `CLONE_NEWPID` also a proc.
+///
+/// That clone3(2) succeeds says little: Ubuntu's AppArmor rule lets it, and refuses all that follows.
+///
+/// # Errors
+/// The step that failed and the kernel's error number.
+pub fn probe_namespaces(
+    flags: u64,
+    uid_map: &[u8],
+    gid_map: &[u8],
+) -> std::result::Result<(), (Step, Errno)> {
+    let clone_failed = |errno| (Step::Clone, errno);
+    let stack = Stack::new(STACK_SIZE).map_err(clone_failed)?;
+    let mut shared = Shared {
+        uid_map,
+        gid_map,
+        flags,
+        outcome: Err((Step::Clone, Errno(libc::ECANCELED))),
+    };
+    let before = SignalMask::FULL.set().map_err(clone_failed)?;
+    // SAFETY: the child makes raw calls only and touches nothing but `shared`, which this thread
+    // does not touch before the child has ended: CLONE_VFORK holds it here until then. Stack and
+    // `shared` outlive that.
+    let cloned = unsafe {
+        process::clone(
+            flags | (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
+            &stack,
+            None,
+            try_out,
+            (&raw mut shared).cast(),
+        )
+    };
+    let _ = before.set();
+    let child = cloned.map_err(clone_failed)?;
+    reap(&child.pidfd);
+    shared.outcome
+}
+
+extern "C" fn try_out(shared: *mut u8) -> ! {
+    // SAFETY: the pointer is to the `Shared` of `probe_namespaces`, which waits in clone3 and so does
+    // not use it meanwhile.
+    let shared = unsafe { &mut *shared.cast::<Shared<'_>>() };
+    shared.outcome = steps(shared);
+    process::exit(0)
+}
+
+fn steps(shared: &Shared<'_>) -> std::result::Result<(), (Step, Errno)> {
+    let has = |flag: i32| shared.flags & flag as u64 != 0;
+    let write = |step, path: &CStr, bytes: &[u8]| {
+        process::write_file(path, bytes).map_err(|errno| (step, errno))
+    };
+    if has(libc::CLONE_NEWUSER) {
+        write(Step::DenySetgroups, c"/proc/self/setgroups", b"deny")?;
+        write(Step::UidMap, c"/proc/self/uid_map", shared.uid_map)?;
+        write(Step::GidMap, c"/proc/self/gid_map", shared.gid_map)?;
+    }
+    if has(libc::CLONE_NEWNS) {
+        mount::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE)
+            .map_err(|errno| (Step::PrivateMounts, errno))?;
+        let tmpfs = make(c"tmpfs").map_err(|errno| (Step::Tmpfs, errno))?;
+        let read_only = mount::MountAttr {
+            attr_set: mount::MOUNT_ATTR_RDONLY,
+            ..mount::MountAttr::default()
+        };
+        mount::mount_setattr(tmpfs, 0, &read_only).map_err(|errno| (Step::MountSetattr, errno))?;
+        if has(libc::CLONE_NEWPID) {
+            make(c"proc").map_err(|errno| (Step::Proc, errno))?;
+        }
+    }
+    Ok(())
+}
+
+/// The descriptors made here go with the child.
+fn make(kind: &CStr) -> Result<RawFd> {
+    let fs = mount::fsopen(kind)?;
+    mount::fsconfig_create(fs)?;
+    let attributes = mount::MOUNT_ATTR_NOSUID | mount::MOUNT_ATTR_NODEV | mount::MOUNT_ATTR_NOEXEC;
+    mount::fsmount(fs, attributes)
+}
+
+/// A child that does nothing but keep a new user namespace alive; it ends when this is dropped, or
+/// with the thread that made it.
+#[derive(Debug)]
+pub struct NamespaceHolder {
+    pid: i32,
+    pidfd: OwnedFd,
+    // Freed after the child has been reaped in `drop`.
+    _stack: Stack,
+}
+
+impl NamespaceHolder {
+    /// Makes a child in a new user namespace whose maps are still empty.
+    ///
+    /// # Errors
+    /// As clone3(2) with `CLONE_NEWUSER`: `EPERM` where user namespaces are refused, `ENOSPC` at
+    /// their limit.
+    pub fn new() -> Result<Self> {
+        let stack = Stack::new(STACK_SIZE)?;
+        let before = SignalMask::FULL.set()?;
+        // SAFETY: the child makes raw calls only and touches no memory but its stack, which is kept
+        // in the value returned until the child has been reaped.
+        let cloned = unsafe {
+            process::clone(
+                (libc::CLONE_VM | libc::CLONE_NEWUSER) as u64,
+                &stack,
+                None,
+                sleep_on,
+                std::ptr::null_mut(),
+            )
+        };
+        let _ = before.set();
+        let child = cloned?;
+        Ok(Self {
+            pid: child.pid,
+            pidfd: child.pidfd,
+            _stack: stack,
+        })
+    }
+
+    /// The child's process id as the caller sees it: for `/proc/PID/uid_map` and `/proc/PID/ns/user`.
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+}
+
+impl Drop for NamespaceHolder {
+    fn drop(&mut self) {
+        let _ = process::send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+        reap(&self.pidfd);
+    }
+}
+
+extern "C" fn sleep_on(_: *mut u8) -> ! {
+    // SAFETY: PR_SET_PDEATHSIG touches no memory.
+    let armed = unsafe {
+        crate::syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL)
+    };
+    if armed < 0 {
+        process::exit(1);
+    }
+    loop {
+        // SAFETY: without descriptors and with a null timeout and mask, ppoll(2) touches no memory.
+        unsafe { crate::syscall!(libc::SYS_ppoll, 0, 0, 0, 0, 8) };
+    }
+}
+
+/// Only a host that reaps every child itself makes this fail, and then there is nothing left to do.
+fn reap(pidfd: &OwnedFd) {
+    while process::wait(pidfd.as_fd(), true) == Err(Errno(libc::EINTR)) {}
+}
