@@ -15,7 +15,7 @@ fn main() {
     println!("cargo::rerun-if-changed=src/protocol.rs");
 
     // init's sources, next to each other: `mod` looks beside the main file.
-    for file in ["main", "memory", "program", "supervise", "sysno"] {
+    for file in ["main", "memory", "program", "supervise", "sysno", "watch"] {
         copy(Path::new("init").join(format!("{file}.rs")), &out);
     }
     copy(Path::new("src").join("protocol.rs"), &out);

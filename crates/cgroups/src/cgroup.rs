@@ -42,8 +42,8 @@ impl Cgroup {
     /// errno. To be called before ids and capabilities are dropped.
     ///
     /// # Errors
-    /// As write(2) on `cgroup.procs`: `EACCES` without the right to, `EAGAIN` past an outer
-    /// `pids.max`, `ENODEV` once the group was removed.
+    /// As write(2) on `cgroup.procs`: `EACCES` without the right to, `ENODEV` once the group
+    /// was removed.
     pub fn join(&self) -> Result<(), Errno> {
         if !self.inner.clone_into {
             self.v2.iter().try_for_each(Leaf::join)?;

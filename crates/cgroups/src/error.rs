@@ -183,7 +183,9 @@ impl fmt::Display for Remedy {
                  from a group above it"
             }
             Self::MoveLimitUp => {
-                "put the limit on a delegated group and start the host program in a leaf below it"
+                "have the group with the limit delegated, and start the host program in a leaf \
+                 below it (systemd: Delegate=yes and DelegateSubgroup=host in its unit), or have it \
+                 call danger_move_self_into_leaf()"
             }
             Self::UseHierarchy => "write 1 to memory.use_hierarchy, or use Linux 5.11 or later",
             Self::MountProc => "mount /proc in this pid namespace",

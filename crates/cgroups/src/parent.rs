@@ -9,8 +9,8 @@ use crate::probe::{self, has_clone_into, life, place, v2_place};
 use crate::{files, sweep, v1, v2};
 use cofferdam_sys::Errno;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 /// The directories of this host process, in each hierarchy that the limits need.
 ///
@@ -103,6 +103,7 @@ impl Parent {
             // From here on `inner` removes what is made, also on the way out with an error.
             inner.trees.push(tree);
             if let Some(tree) = inner.trees.last() {
+                let _held = hold_directories();
                 tree.make()?;
                 tree.check_files(limits)?;
             }
@@ -183,7 +184,8 @@ impl Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        if self.is_owner() {
+        if self.is_owner() && !self.trees.is_empty() {
+            let _held = hold_directories();
             for tree in &self.trees {
                 // Another `Parent` of this process, or another host, may still be using them.
                 let _ = files::rmdir(&tree.host);
@@ -191,6 +193,17 @@ impl Drop for Inner {
             }
         }
     }
+}
+
+/// Several parents of this process share its directories: while one makes or uses them, no other may
+/// remove them, or make them anew with fewer controllers. (The directory above them is shared with
+/// other processes; that is met by trying again.)
+fn hold_directories() -> MutexGuard<'static, ()> {
+    static DIRECTORIES: Mutex<()> = Mutex::new(());
+    // It guards no data, so a panic elsewhere leaves nothing half done.
+    DIRECTORIES
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
 /// Our directories in one hierarchy.
@@ -221,8 +234,7 @@ impl Tree {
         let mut attempts = 0..32;
         loop {
             match self.try_make() {
-                // Another host of the same base, or another `Parent` of this process, removed the
-                // directory as it found it empty.
+                // Another host of the same base found `cofferdam` empty, and removed it.
                 Err(PrepareError::Directory { errno, .. } | PrepareError::Enable { errno, .. })
                     if matches!(errno.0, libc::ENOENT | libc::ENODEV)
                         && attempts.next().is_some() => {}
@@ -284,6 +296,7 @@ impl Tree {
 
     fn make_leaf(&self, name: &str) -> Result<PathBuf, CreateError> {
         let leaf = self.host.join(name);
+        let _held = hold_directories();
         let mut attempts = 0..32;
         loop {
             self.make()?;

@@ -23,7 +23,7 @@
 //! only by leave of the nearest group above both, and above a login session's scope that is root's.
 //! [`Parent::prepare_in`](crate::Parent::prepare_in) checks it and names the remedy.
 //!
-//! Of user managers, systemd delegates `memory`, `pids` and `cpu` by default; `io` takes
+//! Needs systemd 240 or later. Of user managers, systemd delegates `memory`, `pids` and `cpu` by default; `io` takes
 //! `Delegate=io` on `user@.service`.
 
 use crate::error::{MoveError, Unavailable};
@@ -148,6 +148,9 @@ impl Unit {
                 let watch = format!("--pid={host}");
                 let arguments = vec!["tail", watch.as_str(), "-f", "/dev/null"];
                 let command = vec![(tail, arguments, false)];
+                // Active once execve(2) succeeded (systemd 240): before that the process may not be
+                // in its group yet, and would come after room was made there.
+                properties.push(("Type", Value::from("exec")));
                 properties.push(("ExecStart", Value::new(command).try_to_owned()?.into()));
                 "service"
             }

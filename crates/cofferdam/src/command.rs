@@ -167,7 +167,7 @@ impl Command {
                 &command,
                 [stdin.inner.as_fd(), stdout.inner.as_fd(), stderr.inner.as_fd()],
             )
-            .map_err(|error| SpawnError::explain(error, &self.program, lowered))?;
+            .map_err(|error| SpawnError::explain(error, &self.program, &command))?;
         let enforcement = Enforcement::of_child(Arc::clone(&lowered.reports));
         // The program's ends of the pipes must close here, or the host never reads their end.
         Ok(Child::new(process, enforcement, Arc::clone(lowered), [

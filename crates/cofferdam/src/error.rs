@@ -1,11 +1,11 @@
 //! Why a sandbox was not built, a command not started, or its end not known.
 
-use crate::lower::Lowered;
 use cofferdam_policy::{IdRange, Layer, PolicyError};
 use cofferdam_spawn::{Operation, Stage};
 use cofferdam_sys::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// Why [`SandboxBuilder::build`](crate::SandboxBuilder::build) refused. Nothing on the host was
@@ -170,7 +170,7 @@ impl SpawnError {
     pub(crate) fn explain(
         error: cofferdam_spawn::SpawnError,
         program: &OsStr,
-        lowered: &Lowered,
+        command: &cofferdam_spawn::Command,
     ) -> Self {
         use cofferdam_spawn::SpawnError as E;
         let layer = match &error {
@@ -178,7 +178,7 @@ impl SpawnError {
                 (Stage::Exec, libc::ENOENT | libc::ENOTDIR) => {
                     return Self::NotFound {
                         program: program.to_owned(),
-                        path: lowered.path(),
+                        path: crate::environment::path(&command.envp),
                     };
                 }
                 (Stage::Exec, _) => {
@@ -189,7 +189,7 @@ impl SpawnError {
                 }
                 (Stage::Directory, _) => {
                     return Self::Directory {
-                        directory: lowered.directory.clone(),
+                        directory: OsStr::from_bytes(command.directory.as_bytes()).into(),
                         errno: *errno,
                     };
                 }

@@ -173,13 +173,13 @@ fn landlock() -> LayerSupport {
     match support.abi() {
         Ok(abi) => {
             layer.available = true;
-            layer.facts.push(format!("ABI {} ({})", abi.number(), abi.kernel()));
+            layer.facts.push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
             let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
             layer.missing.extend(missing.map(|feature| {
                 Weakness::new(
                     feature.to_string(),
                     "newer than this kernel; the other layers cover it with the default policy",
-                    format!("{} brings it", feature.abi().kernel()),
+                    format!("Linux {} brings it", feature.abi().kernel()),
                 )
             }));
         }

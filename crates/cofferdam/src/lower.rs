@@ -13,7 +13,9 @@ use crate::error::BuildError;
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
 use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
-use cofferdam_policy::{Enforce, Layer, NetworkMode, Policy};
+use cofferdam_policy::{
+    Enforce, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
+};
 use cofferdam_spawn::Plan;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -32,14 +34,6 @@ pub(crate) struct Lowered {
     /// Private directories of a wall without mounts, removed with the sandbox.
     _private: Vec<TempDir>,
     _throwaway: Option<Throwaway>,
-}
-
-impl Lowered {
-    /// The sandbox's own `PATH`.
-    pub(crate) fn path(&self) -> OsString {
-        let found = self.environment.iter().find(|(name, _)| name == "PATH");
-        found.map_or_else(OsString::new, |(_, value)| value.clone())
-    }
 }
 
 /// What the parts of the lowering have in common.
@@ -108,7 +102,7 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         mounts: files.mounts,
         mappings: files.mappings,
         rlimits: limits.rlimits,
-        session_keyring: namespaces && Path::new("/proc/keys").exists(),
+        session_keyring: namespaces && needs_keyring(&policy, filters.is_empty()),
         credentials,
         landlock,
         filters,
@@ -188,6 +182,19 @@ fn decide_view(
     Ok(decided)
 }
 
+/// Whether the keys of the host's user could be reached through the session keyring. The built-in
+/// profiles refuse the calls for it; a keyring for every command would also soon be too many (200
+/// keys a user, keyrings(7)).
+fn needs_keyring(policy: &Policy, no_filter: bool) -> bool {
+    let refused = match policy.syscalls.profile {
+        SyscallProfile::Default | SyscallProfile::Strict => {
+            !policy.syscalls.allow.contains(&SyscallIntent::Keyring)
+        }
+        _ => false,
+    };
+    (no_filter || !refused) && Path::new("/proc/keys").exists()
+}
+
 /// The network layer's report; by now the other layers have said what they do for it.
 fn report_network(
     context: &Context<'_>,
@@ -233,7 +240,11 @@ fn report_network(
                 require(asked, Layer::Network, weakness, &mut report)?;
             }
         }
-        _ => {}
+        other => {
+            return Err(BuildError::Unsupported {
+                what: format!("network mode {other:?}"),
+            });
+        }
     }
     reports.push(report);
     Ok(())

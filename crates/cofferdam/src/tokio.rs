@@ -89,6 +89,9 @@ impl AsRawFd for Readiness {
 }
 
 impl Child {
+    // The safe constructor is deprecated because a type may lie about its descriptor, and the new one
+    // is unsafe for that reason. `Readiness` owns its descriptor and never changes it.
+    #[allow(deprecated)]
     fn adopt(mut inner: crate::Child) -> Result<Self, SpawnError> {
         let mut adopt = || {
             let own = inner.readiness().try_clone_to_owned()?;

@@ -70,9 +70,7 @@ impl MountOp {
             Op::Private => mount::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE),
             Op::Tmpfs(tmpfs) => open_tmpfs(context, tmpfs),
             Op::Dir { path, mode } => mount::mkdirat(context.tmpfs, path, *mode),
-            Op::File { path, bytes, mode } => {
-                mount::create_file(context.tmpfs, path, bytes, *mode)
-            }
+            Op::File { path, bytes, mode } => mount::create_file(context.tmpfs, path, bytes, *mode),
             Op::Symlink { path, text } => mount::symlinkat(text, context.tmpfs, path),
             Op::AttachRoot { hidden } => attach_root(context, *hidden),
             Op::Attach { target, read_only } => attach(context, target, *read_only),
@@ -218,8 +216,8 @@ fn make_read_only(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
         return Ok(());
     };
     let done = mount::open_tree(target, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE).and_then(|tree| {
-        let done = set(tree, 0, MOUNT_ATTR_RDONLY, 0)
-            .and_then(|()| mount::move_mount(tree, target));
+        let done =
+            set(tree, 0, MOUNT_ATTR_RDONLY, 0).and_then(|()| mount::move_mount(tree, target));
         closing(tree, done)
     });
     closing(target, done)
@@ -228,8 +226,7 @@ fn make_read_only(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
 /// `None` when a module that had made the entry at prepare is gone.
 fn open_inner(context: &Context<'_>, inner: &Inner) -> Result<Option<RawFd>> {
     let resolve = RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-    let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    match mount::openat2(context.fresh, &inner.name, flags, 0, resolve) {
+    match mount::openat2(context.fresh, &inner.name, libc::O_PATH, 0, resolve) {
         Err(Errno(libc::ENOENT)) => Ok(None),
         other => other.map(Some),
     }
@@ -269,15 +266,18 @@ fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
     fd::close(root)
 }
 
+/// Without `O_NOFOLLOW`, which would open a link at the end instead of refusing it.
 fn open_source(path: &CStr) -> Result<RawFd> {
-    let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    mount::openat2(libc::AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS)
+    match mount::openat2(libc::AT_FDCWD, path, libc::O_PATH, 0, RESOLVE_NO_SYMLINKS) {
+        // There was no link at prepare.
+        Err(Errno(libc::ELOOP)) => Err(Errno(libc::ESTALE)),
+        other => other,
+    }
 }
 
 fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
     let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
-    let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    mount::openat2(context.root, target, flags, 0, resolve)
+    mount::openat2(context.root, target, libc::O_PATH, 0, resolve)
 }
 
 /// Attaches a mount at a target of the view.

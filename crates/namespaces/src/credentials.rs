@@ -28,10 +28,14 @@ pub struct Credentials {
 #[non_exhaustive]
 pub enum CredentialsError {
     /// `/proc/sys/kernel/cap_last_cap` could not be read.
-    #[error("cannot read /proc/sys/kernel/cap_last_cap, the number of the kernel's last capability: mount /proc")]
+    #[error(
+        "cannot read /proc/sys/kernel/cap_last_cap, the number of the kernel's last capability: mount /proc"
+    )]
     LastCapability(#[source] std::io::Error),
     /// `/proc/sys/kernel/cap_last_cap` holds something else than a number below 64.
-    #[error("/proc/sys/kernel/cap_last_cap says {text:?}, not a number below 64: is /proc the kernel's own?")]
+    #[error(
+        "/proc/sys/kernel/cap_last_cap says {text:?}, not a number below 64: is /proc the kernel's own?"
+    )]
     StrangeLastCapability {
         /// What was read.
         text: String,

@@ -70,7 +70,11 @@ fn copy(bind: &BindOp, mappings: &[MappingNamespace]) -> Result<OwnedFd, DetachE
         path: path(),
         errno,
     };
-    let place = mount::open_place(&bind.source).map_err(failed)?;
+    let place = mount::open_place(&bind.source).map_err(|errno| match errno.raw() {
+        // There was no link at prepare.
+        libc::ELOOP => DetachError::SourceChanged { path: path() },
+        _ => failed(errno),
+    })?;
     let id = mount::identify(place.as_raw_fd()).map_err(failed)?;
     if id.dev != bind.dev || id.ino != bind.ino {
         return Err(DetachError::SourceChanged { path: path() });
@@ -81,10 +85,12 @@ fn copy(bind: &BindOp, mappings: &[MappingNamespace]) -> Result<OwnedFd, DetachE
     })?;
     let Some(owner) = bind.id_mapped else {
         let done = mount::mount_setattr(tree.as_raw_fd(), AT_RECURSIVE, &bind.attributes);
-        return done.map(|()| tree).map_err(|errno| DetachError::Attributes {
-            path: path(),
-            errno,
-        });
+        return done
+            .map(|()| tree)
+            .map_err(|errno| DetachError::Attributes {
+                path: path(),
+                errno,
+            });
     };
     let mapping = mappings
         .iter()

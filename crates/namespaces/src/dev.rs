@@ -46,10 +46,7 @@ pub(crate) fn rules() -> Vec<Rule> {
         rule("/dev/pts", Kind::Devpts),
         rule("/dev/shm", shm()),
     ];
-    rules.extend(
-        DEVICES
-            .map(|(source, device)| rule(source, Kind::Device { source, device })),
-    );
+    rules.extend(DEVICES.map(|(source, device)| rule(source, Kind::Device { source, device })));
     rules.extend(LINKS.map(|(path, text)| {
         let text = text.into();
         rule(path, Kind::Symlink { text })

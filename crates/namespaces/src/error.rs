@@ -32,14 +32,17 @@ pub enum ViewError {
         length: usize,
     },
     /// Something is to be put at `/`, which is the view's own.
-    #[error("/ itself cannot be a target, as the view's root is made anew: name the directories below it")]
+    #[error(
+        "/ itself cannot be a target, as the view's root is made anew: name the directories below it"
+    )]
     RootTarget,
     /// The source of a bind does not exist or cannot be looked up.
-    #[error("cannot bind {}: {source}; create it, or make the rule optional", .path.display())]
+    #[error("cannot look up {} to bind it: it must exist and be reachable, or its rule be optional", .path.display())]
     Source {
         /// The source as given.
         path: PathBuf,
         /// The cause.
+        #[source]
         source: std::io::Error,
     },
     /// The source of a bind lies in procfs.
@@ -83,7 +86,7 @@ pub enum ViewError {
         what: &'static str,
     },
     /// A target that does not exist in the host's directory that is bound there.
-    #[error("{} does not exist: {} is bound there from the host, and nothing is created on the host; create it, or make the rule optional", .target.display(), .place.display())]
+    #[error("{} does not exist: {} would have to be made on the host, where nothing is created; create it, or leave the rule out", .target.display(), .place.display())]
     MissingTarget {
         /// The target.
         target: PathBuf,
@@ -107,10 +110,10 @@ pub enum ViewError {
         #[source]
         source: std::io::Error,
     },
-    /// A symbolic link in a writable bind is on the way to a target.
+    /// A symbolic link in a writable bind is on the way to a target, or to the source of a bind.
     #[error("{} leads through the symbolic link {}, which the sandbox can change: name the place it leads to", .target.display(), .link.display())]
     SymlinkInWritable {
-        /// The target.
+        /// The target, or the source.
         target: PathBuf,
         /// The link, as the host names it.
         link: PathBuf,
@@ -140,7 +143,9 @@ pub enum ViewError {
         device: (u32, u32),
     },
     /// More rules or operations than a view may have.
-    #[error("{count} {what} in one view, and the limit is {limit}: bind a common parent directory instead")]
+    #[error(
+        "{count} {what} in one view, and the limit is {limit}: bind a common parent directory instead"
+    )]
     TooMany {
         /// `rules` or `operations`.
         what: &'static str,
@@ -167,7 +172,9 @@ pub struct StepError {
 #[non_exhaustive]
 pub enum MountError {
     /// The kernel refuses a new proc or sysfs.
-    #[error("cannot mount a new {kind}: the host's own has things mounted over it, as in a container, and the kernel does not let a new one show what they hide; run the outer container with an unmasked /proc (`--security-opt systempaths=unconfined`), or leave {kind} out of the view")]
+    #[error(
+        "cannot mount a new {kind}: the host's own has things mounted over it, as in a container, and the kernel does not let a new one show what they hide; run the outer container with an unmasked /proc (`--security-opt systempaths=unconfined`), or leave {kind} out of the view"
+    )]
     TooRevealing {
         /// `proc` or `sysfs`.
         kind: &'static str,
@@ -180,12 +187,26 @@ pub enum MountError {
     SourceChanged {
         /// The source.
         path: PathBuf,
-        /// `ESTALE` or `ELOOP`.
+        /// `ESTALE`.
+        #[source]
+        errno: Errno,
+    },
+    /// An id-mapped bind was not copied by the parent.
+    #[error(
+        "{} is to be id-mapped, and was not copied beforehand: call Mounts::detach for each child",
+        .path.display()
+    )]
+    NotDetached {
+        /// The source.
+        path: PathBuf,
+        /// `EINVAL`.
         #[source]
         errno: Errno,
     },
     /// A symbolic link has appeared on the way to a target.
-    #[error("`{operation}` met a symbolic link on the way to its target, which was none when the view was prepared")]
+    #[error(
+        "`{operation}` met a symbolic link on the way to its target, which was none when the view was prepared"
+    )]
     TargetSymlink {
         /// The operation.
         operation: String,
@@ -194,14 +215,18 @@ pub enum MountError {
         errno: Errno,
     },
     /// The host's root cannot be exchanged.
-    #[error("pivot_root is refused: the caller runs in a chroot or on the initial ramfs; start it where / is a mount point of its own")]
+    #[error(
+        "pivot_root is refused: the caller runs in a chroot or on the initial ramfs; start it where / is a mount point of its own"
+    )]
     Pivot {
         /// `EINVAL`.
         #[source]
         errno: Errno,
     },
     /// The kernel lacks a call.
-    #[error("`{operation}` needs a newer kernel: the mount calls by descriptor are in Linux 5.2, openat2 in 5.6, mount_setattr in 5.12")]
+    #[error(
+        "`{operation}` needs a newer kernel: the mount calls by descriptor are in Linux 5.2, openat2 in 5.6, mount_setattr in 5.12"
+    )]
     Kernel {
         /// The operation.
         operation: String,

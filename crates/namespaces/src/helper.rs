@@ -12,7 +12,9 @@ use std::process::{Command, Stdio};
 #[non_exhaustive]
 pub enum HelperError {
     /// The program is not in `PATH`.
-    #[error("mapping more than one's own id needs {program}, which is not in PATH: install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch)")]
+    #[error(
+        "mapping more than one's own id needs {program}, which is not in PATH: install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch)"
+    )]
     NotInstalled {
         /// `newuidmap` or `newgidmap`.
         program: &'static str,
@@ -72,13 +74,25 @@ impl Helper {
         let newuidmap = search("newuidmap")?;
         let newgidmap = search("newgidmap")?;
         let user = user_names();
-        delegated(&user, "/etc/subuid", "--add-subuids", cred::geteuid(), &map.uid)?;
-        delegated(&user, "/etc/subgid", "--add-subgids", cred::getegid(), &map.gid)?;
+        delegated(
+            &user,
+            "/etc/subuid",
+            "--add-subuids",
+            cred::geteuid(),
+            &map.uid,
+        )?;
+        delegated(
+            &user,
+            "/etc/subgid",
+            "--add-subgids",
+            cred::getegid(),
+            &map.gid,
+        )?;
         let own = cred::getegid();
         Ok(Self {
             newuidmap,
             newgidmap,
-            keeps_setgroups: map.gid.iter().all(|r| r.outside != own || r.count != 1),
+            keeps_setgroups: map.gid.iter().any(|r| r.outside != own || r.count != 1),
         })
     }
 
@@ -147,8 +161,8 @@ fn delegated(
     if others.is_empty() {
         return Ok(());
     }
-    let text = std::fs::read_to_string(file)
-        .map_err(|source| HelperError::Unreadable { file, source })?;
+    let text =
+        std::fs::read_to_string(file).map_err(|source| HelperError::Unreadable { file, source })?;
     let given = entries(&text, user);
     for range in others {
         let inside = |&(first, count): &(u64, u64)| {
@@ -215,7 +229,10 @@ mod tests {
     fn only_whole_lines_of_the_user_count() {
         let user = ["1000".to_owned(), "ann".to_owned()];
         let text = "ann:100000:65536\n# ann:1:1\nbob:0:10\n1000:300000:5\nann:x:1\nann:7\nann:1:2:3\n ann:9:1 \n";
-        assert_eq!(entries(text, &user), [(100_000, 65_536), (300_000, 5), (9, 1)]);
+        assert_eq!(
+            entries(text, &user),
+            [(100_000, 65_536), (300_000, 5), (9, 1)]
+        );
     }
 
     #[test]
@@ -230,6 +247,10 @@ mod tests {
             },
             option: "--add-subuids",
         };
-        assert!(error.to_string().contains("usermod --add-subuids 5000-5009 ann"));
+        assert!(
+            error
+                .to_string()
+                .contains("usermod --add-subuids 5000-5009 ann")
+        );
     }
 }

@@ -111,7 +111,9 @@ pub enum WriteMapError {
         called: MapWriter,
     },
     /// A file in `/proc/PID` could not be written.
-    #[error("cannot write {path}: the caller needs CAP_SETUID and CAP_SETGID over the outside ids, and the process must live")]
+    #[error(
+        "cannot write {path}: the caller needs CAP_SETUID and CAP_SETGID over the outside ids, and the process must live"
+    )]
     Write {
         /// The file.
         path: String,
@@ -160,13 +162,10 @@ impl IdMap {
     pub fn prepare(&self) -> Result<PreparedIdMap, IdMapError> {
         check("user", &self.uid)?;
         check("group", &self.gid)?;
-        let own = |ranges: &[IdRange], id| {
-            matches!(ranges, [IdRange { outside, count: 1, .. }] if *outside == id)
-        };
+        let own = |ranges: &[IdRange], id| matches!(ranges, [IdRange { outside, count: 1, .. }] if *outside == id);
         let capabilities = cred::capget().map_err(IdMapError::Capabilities)?;
         let needed = CAP_SETUID | CAP_SETGID;
-        let (writer, helper) = if own(&self.uid, cred::geteuid())
-            && own(&self.gid, cred::getegid())
+        let (writer, helper) = if own(&self.uid, cred::geteuid()) && own(&self.gid, cred::getegid())
         {
             (MapWriter::Child, None)
         } else if capabilities.effective & needed == needed {
@@ -201,7 +200,7 @@ impl PreparedIdMap {
         match self.writer {
             MapWriter::Child => false,
             MapWriter::Parent => true,
-            // newgidmap gives setgroups up for the user's own group alone.
+            // newgidmap gives setgroups up when it maps nothing but the user's own group.
             MapWriter::Helper => self
                 .helper
                 .as_ref()

@@ -5,7 +5,7 @@ use crate::error::ViewError;
 use crate::resolve::{Node, Place, resolve};
 use crate::source::{self, Source};
 use crate::view::{Bind, Kind, Rule};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -24,13 +24,26 @@ pub(crate) struct Layout {
 /// Something mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum What {
-    Bind { source: Source, bind: Bind },
-    Tmpfs { size: u64, mode: u32, exec: bool, read_only: bool },
-    Device { source: &'static str, device: (u32, u32) },
+    Bind {
+        source: Source,
+        bind: Bind,
+    },
+    Tmpfs {
+        size: u64,
+        mode: u32,
+        exec: bool,
+        read_only: bool,
+    },
+    Device {
+        source: &'static str,
+        device: (u32, u32),
+    },
     Devpts,
     Proc,
     Sysfs,
-    Hide { directory: bool },
+    Hide {
+        directory: bool,
+    },
 }
 
 /// Something made in a tmpfs.
@@ -45,7 +58,9 @@ pub(crate) enum Entry {
 enum Item {
     Mount(What),
     /// Not known to be a file or a directory before it is resolved.
-    Hide { optional: bool },
+    Hide {
+        optional: bool,
+    },
     Entry(Entry),
     /// A link that the host has at the same path.
     HostLink(PathBuf),
@@ -77,8 +92,78 @@ pub(crate) fn layout(rules: &[Rule]) -> Result<Layout, ViewError> {
         };
         taken.insert(path, (merged, place));
     }
+    drop_redundant(&mut taken);
+    pin_ancestors(&mut taken)?;
     fill(taken, &mut layout);
     Ok(layout)
+}
+
+/// Leaves out binds of what a bind above shows at that place already, in the same way: with `/usr`
+/// shown and `/lib -> usr/lib`, a bind of `/lib` needs the link only.
+fn drop_redundant(taken: &mut BTreeMap<PathBuf, (Item, Place)>) {
+    let as_bind = |item: &Item| match item {
+        Item::Mount(What::Bind { bind, .. }) => Some(*bind),
+        _ => None,
+    };
+    let redundant = |(path, (item, place)): (&PathBuf, &(Item, Place))| {
+        let Item::Mount(What::Bind { source, bind }) = item else {
+            return None;
+        };
+        let there = matches!(place, Place::Host { path, .. } if *path == source.path);
+        let above = path
+            .ancestors()
+            .skip(1)
+            .filter_map(|dir| taken.get(dir))
+            .find(|(item, _)| matches!(item, Item::Mount(_)))?;
+        (there && as_bind(&above.0) == Some(*bind)).then(|| path.clone())
+    };
+    let paths: Vec<PathBuf> = taken.iter().filter_map(redundant).collect();
+    for path in paths {
+        taken.remove(&path);
+    }
+}
+
+/// Binds each directory on the way from a writable bind to a mount below it onto itself.
+///
+/// What is mounted covers a file, not its name: a program that renames a directory above it would
+/// put a file of its own where the host looks for the protected one, or hold the hidden one under
+/// a name that the next view does not hide. The kernel does not rename mount points (`EBUSY`).
+fn pin_ancestors(taken: &mut BTreeMap<PathBuf, (Item, Place)>) -> Result<(), ViewError> {
+    let mut pins = BTreeMap::new();
+    for (path, (item, place)) in taken.iter() {
+        let (Item::Mount(_), Place::Host { path: host, .. }) = (item, place) else {
+            continue;
+        };
+        let mut bind = None;
+        let mut between = Vec::new();
+        for (dir, host) in path.ancestors().zip(host.ancestors()).skip(1) {
+            match taken.get(dir) {
+                Some((Item::Mount(What::Bind { bind: above, .. }), _)) => {
+                    bind = Some(*above);
+                    break;
+                }
+                Some((Item::Mount(_), _)) => break,
+                _ => between.push((dir, host)),
+            }
+        }
+        let Some(bind) = bind.filter(|bind| bind.writable) else {
+            continue;
+        };
+        for (dir, host) in between {
+            if pins.contains_key(dir) {
+                break;
+            }
+            let (source, _) = source::locate(host)?;
+            let place = Place::Host {
+                path: host.into(),
+                directory: true,
+            };
+            let item = Item::Mount(What::Bind { source, bind });
+            pins.insert(dir.to_owned(), (item, place));
+        }
+    }
+    taken.append(&mut pins);
+    Ok(())
 }
 
 /// Checks each rule by itself and finds the sources.
@@ -87,6 +172,7 @@ fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError>
         .iter()
         .any(|rule| rule.target == Path::new("/dev/shm") && !dev::is_default(rule));
     let mut placed = Vec::with_capacity(rules.len());
+    let mut followed: Vec<(PathBuf, PathBuf)> = Vec::new();
     for rule in rules {
         if own_shm && dev::is_default(rule) {
             continue;
@@ -107,6 +193,8 @@ fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError>
                     }
                     Err(error) => return Err(error),
                     Ok((source, links)) => {
+                        let at = links.iter().map(|(at, _)| (given.clone(), at.clone()));
+                        followed.extend(at);
                         if given == target {
                             placed.extend(links.into_iter().map(|(target, text)| Placed {
                                 target,
@@ -159,7 +247,28 @@ fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError>
         };
         placed.push(Placed { target, item });
     }
+    refuse_changeable(&placed, followed)?;
     Ok(placed)
+}
+
+/// A link that the sandbox can change must not choose what of the host it is shown next time.
+fn refuse_changeable(
+    placed: &[Placed],
+    followed: Vec<(PathBuf, PathBuf)>,
+) -> Result<(), ViewError> {
+    let writable: HashSet<&Path> = placed
+        .iter()
+        .filter_map(|placed| match &placed.item {
+            Item::Mount(What::Bind { source, bind }) if bind.writable => Some(source.path.as_ref()),
+            _ => None,
+        })
+        .collect();
+    let changeable =
+        |(_, link): &(PathBuf, PathBuf)| link.ancestors().any(|dir| writable.contains(dir));
+    match followed.into_iter().find(changeable) {
+        Some((target, link)) => Err(ViewError::SymlinkInWritable { target, link }),
+        None => Ok(()),
+    }
 }
 
 fn check_device(path: &Path, device: (u32, u32)) -> Result<(), ViewError> {
@@ -250,7 +359,9 @@ fn decide(
             Err(error) => return Err(error),
         };
         if optional {
-            layout.skipped.push((target.into(), "there is nothing to hide"));
+            layout
+                .skipped
+                .push((target.into(), "there is nothing to hide"));
             return Ok(None);
         }
         return Err(error);
@@ -275,12 +386,10 @@ fn decide(
             wanted: kind_name(what.is_directory()),
         }),
         // The bind shows the link already.
-        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => {
-            match host.read_link() {
-                Ok(there) if there == *text => Ok(None),
-                _ => Err(missing()),
-            }
-        }
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => match host.read_link() {
+            Ok(there) if there == *text => Ok(None),
+            _ => Err(missing()),
+        },
         Item::Entry(Entry::Dir { .. }) if *directory => Ok(None),
         Item::Entry(_) | Item::Hide { .. } => Err(missing()),
     }
@@ -314,7 +423,11 @@ fn merge(path: &Path, one: Item, other: Item) -> Result<Item, ViewError> {
 fn describe(item: &Item) -> String {
     match item {
         Item::Mount(What::Bind { source, bind }) => {
-            let access = if bind.writable { "writable" } else { "read-only" };
+            let access = if bind.writable {
+                "writable"
+            } else {
+                "read-only"
+            };
             let mut text = format!("a {access} bind of {}", source.path.display());
             if !bind.exec {
                 text.push_str(" without exec");
@@ -375,12 +488,12 @@ fn fill(taken: BTreeMap<PathBuf, (Item, Place)>, layout: &mut Layout) {
 
 /// Puts an entry in the nearest tmpfs above it, with its parents. Paths come in order, so a parent
 /// that has a rule of its own is there already.
-fn put(
-    contents: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
-    path: &Path,
-    entry: Entry,
-) {
-    let Some(owner) = path.ancestors().skip(1).find(|dir| contents.contains_key(*dir)) else {
+fn put(contents: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>, path: &Path, entry: Entry) {
+    let Some(owner) = path
+        .ancestors()
+        .skip(1)
+        .find(|dir| contents.contains_key(*dir))
+    else {
         return;
     };
     let (Ok(inner), Some(tree)) = (path.strip_prefix(owner), contents.get_mut(owner)) else {

@@ -15,6 +15,10 @@
 //! Needs Linux 5.12 for views; [`probe`] says what a host offers.
 #![forbid(unsafe_code)]
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod apply;
 mod credentials;
 mod detached;

@@ -34,25 +34,59 @@ pub(crate) enum Op {
     Private,
     /// Makes a tmpfs, attached nowhere yet, that the next entries go into.
     Tmpfs(Tmpfs),
-    Dir { path: CString, mode: u32 },
-    File { path: CString, bytes: Vec<u8>, mode: u32 },
-    Symlink { path: CString, text: CString },
+    Dir {
+        path: CString,
+        mode: u32,
+    },
+    File {
+        path: CString,
+        bytes: Vec<u8>,
+        mode: u32,
+    },
+    Symlink {
+        path: CString,
+        text: CString,
+    },
     /// Puts the tmpfs over the old root.
-    AttachRoot { hidden: bool },
+    AttachRoot {
+        hidden: bool,
+    },
     /// Puts the tmpfs at its place.
-    Attach { target: CString, read_only: bool },
+    Attach {
+        target: CString,
+        read_only: bool,
+    },
     Bind(BindOp),
-    Device { source: CString, device: (u32, u32), target: CString },
-    Devpts { target: CString },
+    Device {
+        source: CString,
+        device: (u32, u32),
+        target: CString,
+    },
+    Devpts {
+        target: CString,
+    },
     /// A new proc or sysfs.
-    Fresh { kind: &'static CStr, target: CString, attributes: u64 },
+    Fresh {
+        kind: &'static CStr,
+        target: CString,
+        attributes: u64,
+    },
     /// Covers something in the last new proc or sysfs.
-    Mask { inner: Inner },
+    Mask {
+        inner: Inner,
+    },
     /// Makes something in the last new proc read-only.
-    ReadOnly { inner: Inner },
-    Hide { target: CString, directory: bool },
+    ReadOnly {
+        inner: Inner,
+    },
+    Hide {
+        target: CString,
+        directory: bool,
+    },
     /// Makes the view the root and the old root unreachable.
-    Pivot { hidden: bool },
+    Pivot {
+        hidden: bool,
+    },
 }
 
 #[derive(Debug)]
@@ -142,6 +176,10 @@ impl Mounts {
                 let path = path_of(source).into();
                 MountError::SourceChanged { path, errno }
             }
+            (Op::Bind(bind), libc::EINVAL) if bind.id_mapped.is_some() => MountError::NotDetached {
+                path: path_of(&bind.source).into(),
+                errno,
+            },
             (Op::Bind(_) | Op::Hide { .. } | Op::Attach { .. }, libc::ELOOP) => {
                 MountError::TargetSymlink { operation, errno }
             }
@@ -194,7 +232,12 @@ struct List {
 
 impl List {
     fn root(&mut self, hidden: bool) -> Result<(), ViewError> {
-        self.tmpfs(Path::new("/"), 0, 0o755, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV)?;
+        self.tmpfs(
+            Path::new("/"),
+            0,
+            0o755,
+            MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+        )?;
         if hidden {
             self.ops.push(Op::File {
                 path: HIDDEN_FILE.into(),
@@ -294,7 +337,8 @@ impl List {
                 Entry::Symlink { .. } => 1,
             })
             .sum();
-        let size = size.saturating_add((pages + 1).saturating_mul(PAGE));
+        // Size 0 would mean no limit.
+        let size = size.saturating_add(pages.saturating_mul(PAGE)).max(PAGE);
         let inodes = (size / 2048).max(1024) + contents.len() as u64;
         self.ops.push(Op::Tmpfs(Tmpfs {
             target: c_string(at)?,
@@ -386,7 +430,13 @@ impl fmt::Display for Shown<'_> {
                 if *read_only { ", read-only" } else { "" }
             ),
             Op::Bind(bind) => {
-                let BindOp { source, target, attributes, id_mapped, .. } = bind;
+                let BindOp {
+                    source,
+                    target,
+                    attributes,
+                    id_mapped,
+                    ..
+                } = bind;
                 write!(f, "bind {} on /{}", show(source), show(target))?;
                 if attributes.attr_set & MOUNT_ATTR_RDONLY == 0 {
                     write!(f, ", writable")?;
@@ -401,7 +451,11 @@ impl fmt::Display for Shown<'_> {
                 write!(f, "device {} on /{}", show(source), show(target))
             }
             Op::Devpts { target } => write!(f, "new devpts on /{}", show(target)),
-            Op::Fresh { kind, target, attributes } => write!(
+            Op::Fresh {
+                kind,
+                target,
+                attributes,
+            } => write!(
                 f,
                 "new {} on /{}{}",
                 kind.to_string_lossy(),

@@ -65,10 +65,14 @@ pub enum Missing {
         option: &'static str,
     },
     /// Debian's switch is off.
-    #[error("unprivileged user namespaces are switched off: as root run `sysctl -w kernel.unprivileged_userns_clone=1`")]
+    #[error(
+        "unprivileged user namespaces are switched off: as root run `sysctl -w kernel.unprivileged_userns_clone=1`"
+    )]
     UnprivilegedCloneOff,
     /// The limit on user namespaces is reached, or zero.
-    #[error("the limit of user namespaces, {limit}, is reached: as root run `sysctl -w user.max_user_namespaces=65536`")]
+    #[error(
+        "the limit of user namespaces, {limit}, is reached: as root run `sysctl -w user.max_user_namespaces=65536`"
+    )]
     UserNamespaceLimit {
         /// The limit.
         limit: u64,
@@ -82,16 +86,24 @@ pub enum Missing {
         program: PathBuf,
     },
     /// The caller has made itself non-dumpable, so its own files in /proc belong to root.
-    #[error("this process has set PR_SET_DUMPABLE to 0, so it cannot write its children's id maps: leave it at 1 until they run")]
+    #[error(
+        "this process has set PR_SET_DUMPABLE to 0, so it cannot write its children's id maps: leave it at 1 until they run"
+    )]
     NotDumpable,
     /// The caller is in a chroot.
-    #[error("user namespaces cannot be made in a chroot: start the program outside, or with pivot_root")]
+    #[error(
+        "user namespaces cannot be made in a chroot: start the program outside, or with pivot_root"
+    )]
     Chroot,
     /// A new proc would show what is hidden in the host's.
-    #[error("the kernel refuses a new proc because the one here is partly covered, as in a container: run the outer container with `--security-opt systempaths=unconfined`, or leave proc out of the view")]
+    #[error(
+        "the kernel refuses a new proc because the one here is partly covered, as in a container: run the outer container with `--security-opt systempaths=unconfined`, or leave proc out of the view"
+    )]
     ProcCovered,
     /// Refused for no reason that can be seen from inside: a seccomp filter or security module.
-    #[error("{step} was refused ({errno}): a seccomp filter or a security module around this process forbids it; in Docker run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`")]
+    #[error(
+        "{step} was refused ({errno}): a seccomp filter or a security module around this process forbids it; in Docker run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
+    )]
     Refused {
         /// What was being done.
         step: &'static str,
@@ -99,7 +111,9 @@ pub enum Missing {
         errno: Errno,
     },
     /// The caller is not root on the host.
-    #[error("{what} needs CAP_SYS_ADMIN in the host's own user namespace: run as root, or do without")]
+    #[error(
+        "{what} needs CAP_SYS_ADMIN in the host's own user namespace: run as root, or do without"
+    )]
     Privilege {
         /// What needs it.
         what: &'static str,
@@ -170,7 +184,10 @@ impl Support {
     pub fn features(&self) -> [(&'static str, &Feature); 13] {
         [
             ("user namespaces", &self.user_namespaces),
-            ("mount namespace without user namespace", &self.mount_without_user),
+            (
+                "mount namespace without user namespace",
+                &self.mount_without_user,
+            ),
             ("pid namespace with proc", &self.pid_and_proc),
             ("network namespace", &self.net),
             ("ipc namespace", &self.ipc),
@@ -220,7 +237,11 @@ impl Facts {
             privileged,
             initial_admin: privileged && whole,
             program: std::env::current_exe().unwrap_or_default(),
-            namespaces: Namespaces::all().names().into_iter().filter(built).collect(),
+            namespaces: Namespaces::all()
+                .names()
+                .into_iter()
+                .filter(built)
+                .collect(),
         }
     }
 }
@@ -310,7 +331,9 @@ fn step_name(step: Step) -> &'static str {
 fn profile_name(program: &Path) -> String {
     let name = program.file_name().unwrap_or_default().to_string_lossy();
     let safe = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-    name.chars().map(|c| if safe(c) { c } else { '_' }).collect()
+    name.chars()
+        .map(|c| if safe(c) { c } else { '_' })
+        .collect()
 }
 
 /// A profile that changes nothing but to allow user namespaces.

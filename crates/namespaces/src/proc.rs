@@ -2,9 +2,12 @@
 
 use crate::view::{Bind, Kind, Rule};
 use std::ffi::CString;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Tell of the host's hardware, load, keys or addresses, or act on it.
+/// Tell of the host's hardware, load, keys or addresses, or act on it. What only root may open is
+/// left as it is for other callers: none of the ids they can map is root's on the host.
 const MASKED: [&str; 15] = [
     "acpi",
     "asound",
@@ -50,12 +53,19 @@ pub(crate) struct Inner {
 /// What there is to mask, and to make read-only, in a new proc on this kernel.
 pub(crate) fn proc_contents() -> (Vec<Inner>, Vec<Inner>) {
     let root = Path::new("/proc");
-    (existing(root, &MASKED), existing(root, &READ_ONLY))
+    let caller_is_root = cofferdam_sys::cred::geteuid() == 0;
+    let mut masked = existing(root, &MASKED);
+    masked.retain(|(_, meta)| caller_is_root || meta.uid() != 0 || meta.mode() & 0o077 != 0);
+    let inner = |found: Vec<(Inner, Metadata)>| found.into_iter().map(|(inner, _)| inner).collect();
+    (inner(masked), inner(existing(root, &READ_ONLY)))
 }
 
 /// What there is to mask in a new sysfs on this kernel.
 pub(crate) fn sysfs_contents() -> Vec<Inner> {
     existing(Path::new("/sys"), &NEW_SYS_MASKED)
+        .into_iter()
+        .map(|(inner, _)| inner)
+        .collect()
 }
 
 pub(crate) fn sys_rules() -> Vec<Rule> {
@@ -76,13 +86,14 @@ pub(crate) fn sys_rules() -> Vec<Rule> {
     rules
 }
 
-fn existing(root: &Path, names: &[&str]) -> Vec<Inner> {
+fn existing(root: &Path, names: &[&str]) -> Vec<(Inner, Metadata)> {
     let inner = |name: &&str| {
         let meta = root.join(name).symlink_metadata().ok()?;
-        Some(Inner {
+        let inner = Inner {
             name: CString::new(*name).ok()?,
             directory: meta.is_dir(),
-        })
+        };
+        Some((inner, meta))
     };
     names.iter().filter_map(inner).collect()
 }

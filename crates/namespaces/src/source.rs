@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn the_form_of_a_path_is_checked() {
-        assert_eq!(check(Path::new("/a//b/./c/")).expect("fine"), Path::new("/a/b/c"));
+        assert_eq!(
+            check(Path::new("/a//b/./c/")).expect("fine"),
+            Path::new("/a/b/c")
+        );
         assert!(matches!(
             check(Path::new("a/b")),
             Err(ViewError::NotAbsolute { .. })

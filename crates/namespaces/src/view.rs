@@ -70,16 +70,36 @@ pub(crate) struct Rule {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Bind { source: PathBuf, bind: Bind },
-    Tmpfs { size: u64, mode: u32, exec: bool, read_only: bool },
-    Device { source: &'static str, device: (u32, u32) },
+    Bind {
+        source: PathBuf,
+        bind: Bind,
+    },
+    Tmpfs {
+        size: u64,
+        mode: u32,
+        exec: bool,
+        read_only: bool,
+    },
+    Device {
+        source: &'static str,
+        device: (u32, u32),
+    },
     Devpts,
     Proc,
     Sysfs,
-    Hide { optional: bool },
-    Symlink { text: PathBuf },
-    File { bytes: Vec<u8>, mode: u32 },
-    Dir { mode: u32 },
+    Hide {
+        optional: bool,
+    },
+    Symlink {
+        text: PathBuf,
+    },
+    File {
+        bytes: Vec<u8>,
+        mode: u32,
+    },
+    Dir {
+        mode: u32,
+    },
 }
 
 /// Rules a view may have.
@@ -95,7 +115,8 @@ impl View {
     ///
     /// Set-user-ID bits have no effect in it. Where source and target are the same path and symbolic
     /// links of the host lead there, the view gets these links and the bind goes where they lead: with
-    /// `/lib -> usr/lib`, `bind("/lib", "/lib", …)` shows `/usr/lib` and the link.
+    /// `/lib -> usr/lib`, `bind("/lib", "/lib", …)` shows `/usr/lib` and the link. A link inside a
+    /// directory that the view shows writable is never followed: the sandbox could have made it.
     pub fn bind(self, source: impl AsRef<Path>, target: impl AsRef<Path>, bind: Bind) -> Self {
         let source = source.as_ref().to_owned();
         self.rule(target, Kind::Bind { source, bind })
@@ -125,7 +146,8 @@ impl View {
     }
 
     /// A `/proc` for the child's pid namespace. Files in it that tell of the host are hidden, and
-    /// `sys`, `irq`, `bus` and `fs` are read-only.
+    /// `sys`, `irq`, `bus` and `fs` are read-only. There is no `hidepid`: every process in it is one of
+    /// the sandbox's. Needs Linux 5.2, and a host `/proc` that nothing is mounted over.
     pub fn proc(self) -> Self {
         self.rule("/proc", Kind::Proc)
     }
@@ -150,6 +172,9 @@ impl View {
     }
 
     /// Covers a file or directory of the view by an empty one that cannot be read, listed or changed.
+    ///
+    /// This protects the object, not the name: in a writable bind the child can move a directory
+    /// above it aside and make another of the same name. The object stays covered wherever it goes.
     pub fn hide(self, path: impl AsRef<Path>) -> Self {
         self.rule(path, Kind::Hide { optional: false })
     }

@@ -57,8 +57,14 @@ fn the_root_and_read_only_binds_refuse_writes() {
          echo new > /rw/file && echo t > /tmp/t && cat /tmp/t",
     );
     assert_eq!(done.expect_output(), "t\n");
-    assert_eq!(fs::read_to_string(dir.join("rw/file")).expect("read"), "new\n");
-    assert_eq!(fs::read_to_string(dir.join("ro/file")).expect("read"), "old");
+    assert_eq!(
+        fs::read_to_string(dir.join("rw/file")).expect("read"),
+        "new\n"
+    );
+    assert_eq!(
+        fs::read_to_string(dir.join("ro/file")).expect("read"),
+        "old"
+    );
 }
 
 #[test]
@@ -107,8 +113,14 @@ fn a_read_only_bind_covers_submounts() {
     cofferdam_sys::mount::umount2(&c_sub, 0).expect("unmounted");
     assert!(text.starts_with("xz\n"), "{text}");
     // No `shared:` or `master:` field follows the flags.
-    assert!(text.contains("/ro/sub ro,nosuid,nodev,relatime -\n"), "{text}");
-    assert!(text.contains("/rw/sub rw,nosuid,nodev,relatime -\n"), "{text}");
+    assert!(
+        text.contains("/ro/sub ro,nosuid,nodev,relatime -\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("/rw/sub rw,nosuid,nodev,relatime -\n"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -138,6 +150,27 @@ fn later_mounts_of_the_host_do_not_appear() {
 }
 
 #[test]
+fn a_host_with_shared_mounts_keeps_them() {
+    if !common::in_outer_namespace("a_host_with_shared_mounts_keeps_them") {
+        return;
+    }
+    let mounts = || fs::read_to_string("/proc/self/mountinfo").expect("read");
+    let shared = libc::MS_REC | libc::MS_SHARED;
+    cofferdam_sys::mount::propagation(c"/", shared).expect("shared");
+    let before = mounts();
+    assert!(before.contains(" shared:"));
+    // Without a user namespace of its own the child's mounts start as peers of the host's: what it
+    // mounts, and that it detaches the old root, must not spread.
+    for user in [false, true] {
+        let mut child = Child::new(base().proc());
+        child.namespaces.user = user;
+        let done = child.run("grep -c -e shared: -e master: /proc/self/mountinfo");
+        assert_eq!((done.failure, done.output.as_str()), (None, "0\n"));
+        assert_eq!(mounts(), before);
+    }
+}
+
+#[test]
 fn a_thousand_mounts_on_the_host_are_no_obstacle() {
     if !common::in_outer_namespace("a_thousand_mounts_on_the_host_are_no_obstacle") {
         return;
@@ -154,7 +187,10 @@ fn a_thousand_mounts_on_the_host_are_no_obstacle() {
     cofferdam_sys::mount::umount2(&c_dir, libc::MNT_DETACH).expect("unmounted");
     let count: usize = done.expect_output().trim().parse().expect("a number");
     assert!(count < 40, "{count}");
-    println!("with 1000 mounts on the host: {:?}", done.findings.mount_time);
+    println!(
+        "with 1000 mounts on the host: {:?}",
+        done.findings.mount_time
+    );
     assert!(done.findings.mount_time < Duration::from_secs(2));
 }
 
@@ -225,8 +261,7 @@ fn a_source_that_was_swapped_is_refused() {
     symlink("before", dir.join("source")).expect("made");
     reasons.push(child.run("true").failure.expect("a failure"));
     let errnos: Vec<i32> = reasons.iter().map(|(_, errno)| errno.raw()).collect();
-    // A link at the last component is opened as such and is another inode.
-    assert_eq!(errnos, [libc::ESTALE, libc::ENOENT, libc::ELOOP]);
+    assert_eq!(errnos, [libc::ESTALE, libc::ENOENT, libc::ESTALE]);
     let (Stage::Mount(index), errno) = reasons[0] else {
         panic!("{reasons:?}");
     };
@@ -251,7 +286,10 @@ fn proc_is_the_sandboxs_own_and_masked() {
     let expected = format!("1\n{}\nMemTotal\n5\nLinux\n", 2);
     let loose = format!("1\n{}\nMemTotal\n5\nLinux\n", 3);
     // `ls` and `wc` of the pipe may both be there when the directory is read.
-    assert!(text == expected || text == loose || text.starts_with("1\n4\nMem"), "{text}");
+    assert!(
+        text == expected || text == loose || text.starts_with("1\n4\nMem"),
+        "{text}"
+    );
     // The control: outside these exist, and other processes are seen.
     assert!(std::path::Path::new("/proc/keys").exists());
     assert!(std::path::Path::new("/proc/interrupts").exists());
@@ -276,7 +314,7 @@ fn dev_has_what_programs_need_and_no_more() {
 #[test]
 fn sys_is_read_only_and_masked() {
     let done = Child::new(base().sys_read_only()).run(
-        "ls /sys/kernel | grep -c mm; ls /sys/fs/cgroup 2>/dev/null | wc -l; \
+        "ls -d /sys/kernel/mm | wc -l; ls /sys/fs/cgroup 2>/dev/null | wc -l; \
          ls /sys/firmware 2>/dev/null && echo LISTED; \
          (echo x > /sys/kernel/profiling) 2>&1 | grep -c Read-only",
     );
@@ -314,15 +352,24 @@ fn operations_can_be_driven_one_by_one() {
     assert_eq!(everything.ops().len(), 4);
     let mut child = Child::with_mounts(mounts);
     child.stop_after = Some(usize::MAX);
-    assert_eq!(child.run("ls /proc/self/fd/1").expect_output(), "/proc/self/fd/1\n");
+    assert_eq!(
+        child.run("ls /proc/self/fd/1").expect_output(),
+        "/proc/self/fd/1\n"
+    );
     // Stopping anywhere, as a fault would, leaves nothing on the host.
     let before = fs::read_to_string("/proc/self/mountinfo").expect("read");
     for index in [0, 1, 5, 20, 30] {
         child.stop_after = Some(index);
-        let stopped = (Stage::Mount(index as u16), cofferdam_sys::Errno(libc::ECANCELED));
+        let stopped = (
+            Stage::Mount(index as u16),
+            cofferdam_sys::Errno(libc::ECANCELED),
+        );
         assert_eq!(child.run("true").failure, Some(stopped));
     }
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("read"), before);
+    assert_eq!(
+        fs::read_to_string("/proc/self/mountinfo").expect("read"),
+        before
+    );
 }
 
 #[test]
@@ -330,7 +377,11 @@ fn ten_thousand_binds() {
     let (_keep, dir) = scratch();
     fs::write(dir.join("file"), "x\n").expect("written");
     let view = (0..10_000).fold(base(), |view, n| {
-        view.bind(dir.join("file"), format!("/many/{}/{n}", n % 100), Bind::READ_ONLY)
+        view.bind(
+            dir.join("file"),
+            format!("/many/{}/{n}", n % 100),
+            Bind::READ_ONLY,
+        )
     });
     let start = std::time::Instant::now();
     let child = Child::new(view);
@@ -344,10 +395,43 @@ fn ten_thousand_binds() {
     assert!(prepared < Duration::from_secs(10));
 }
 
+#[test]
+fn a_typical_view_is_cheap() {
+    let (_keep, dir) = scratch();
+    let mut view = base().proc().bind(&dir, "/work", Bind::WRITABLE);
+    view = view
+        .tmpfs("/tmp", 64 << 20, 0o1777, true)
+        .tmpfs("/home/user", 64 << 20, 0o700, true);
+    for n in 0..13 {
+        let source = dir.join(n.to_string());
+        fs::create_dir(&source).expect("made");
+        view = view.bind(&source, format!("/opt/{n}"), Bind::READ_ONLY);
+    }
+    let child = Child::new(view);
+    let mut times: Vec<Duration> = (0..51)
+        .map(|_| {
+            let done = child.run("true");
+            assert_eq!(done.failure, None);
+            done.findings.mount_time
+        })
+        .collect();
+    times.sort();
+    println!(
+        "15 binds, dev, proc, tmp, home, {} operations: median {:?}",
+        child.mounts.ops().len(),
+        times[25]
+    );
+    assert!(times[25] < Duration::from_millis(50));
+}
+
 fn wait_for(path: &std::path::Path) {
     let start = std::time::Instant::now();
     while !path.exists() {
-        assert!(start.elapsed() < Duration::from_secs(20), "{}", path.display());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{}",
+            path.display()
+        );
         std::thread::sleep(Duration::from_millis(5));
     }
 }

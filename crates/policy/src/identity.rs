@@ -10,8 +10,10 @@
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct IdRange {
     /// The first id.
+    #[cfg_attr(feature = "schema", schemars(range(max = 4_294_967_294_u32)))]
     pub start: u32,
     /// How many ids.
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_294_967_294_u32)))]
     pub count: u32,
 }
 

@@ -59,3 +59,7 @@ pub use policy::Policy;
 pub use syscalls::{SyscallIntent, SyscallProfile, Syscalls};
 pub use units::{Bytes, Cpus, format_duration, parse_duration};
 pub use view::ViewEntry;
+
+#[cfg(all(doctest, feature = "serde"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

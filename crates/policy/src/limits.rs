@@ -22,6 +22,7 @@ pub struct Limits {
     pub memory: Option<Bytes>,
     /// Processes and threads at one time.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 4_194_304)))]
     pub processes: Option<u32>,
     /// Processors' worth of time.
     #[cfg_attr(feature = "serde", serde(skip_serializing_if = "Option::is_none"))]

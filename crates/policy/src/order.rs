@@ -16,7 +16,8 @@ impl Policy {
     /// A partial order over what policies mean: names do not count (where a rule appears inside,
     /// symbolic links, which directory is the current one, the ids seen inside), nor does the way
     /// of writing (see [`Policy::normalize`]). What depends on the host is compared by name: a
-    /// preset is within that preset only, an OCI profile within the profile at the same path only.
+    /// preset is within that preset, or within a rule on `/` that lets everything be read and
+    /// executed; an OCI profile is within the profile at the same path.
     ///
     /// | part | tighter |
     /// |---|---|

@@ -12,8 +12,8 @@ impl Policy {
     /// [`Policy::from_json`] read. It is kept in the package as `schema/policy.schema.json`.
     ///
     /// What only [`Policy::validate`] can see (conflicts between rules, relative paths, ids) is not in
-    /// it. The schema is the stricter one in that it wants no repetition in a set, such as `inherit`,
-    /// and a number of `cpus` above zero.
+    /// it. The schema is stricter than the readers in that it wants no repetition in a set, such as
+    /// `inherit`, and refuses some numbers (`cpus` of zero) that the readers leave to validation.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(PolicyText).to_value()

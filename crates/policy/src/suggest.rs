@@ -12,7 +12,15 @@ pub(crate) fn nearest<'a>(
     let given = given.to_lowercase().replace('-', "_");
     known
         .into_iter()
-        .map(|name| (distance(&given, &name.replace('-', "_")), name))
+        .map(|name| {
+            let known = name.replace('-', "_");
+            let longer = given.len() >= 3 && known.len() >= 3;
+            let same_start = known.starts_with(&given) || given.starts_with(&known);
+            match longer && same_start {
+                true => (1, name),
+                false => (distance(&given, &known), name),
+            }
+        })
         .filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
@@ -57,6 +65,7 @@ mod tests {
         assert_eq!(nearest("memry", known), Some("memory"));
         assert_eq!(nearest("wall-clock", known), Some("wall_clock"));
         assert_eq!(nearest("Cpu", known), Some("cpus"));
+        assert_eq!(nearest("process", known), Some("processes"));
         assert_eq!(nearest("colour", known), None);
         assert_eq!(nearest(&"x".repeat(1_000_000), known), None);
     }

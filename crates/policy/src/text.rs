@@ -19,12 +19,10 @@ impl Policy {
     ///
     /// [`ParseError`] with line and column; for an unknown key also the nearest known one.
     pub fn from_toml(text: &str) -> Result<Policy, ParseError> {
-        toml::from_str::<PolicyText>(text)
-            .map(Policy::from)
-            .map_err(|error| {
-                let (line, column) = place(text, error.span().map_or(0, |span| span.start));
-                explain(error.message(), line, column)
-            })
+        toml::from_str::<Policy>(text).map_err(|error| {
+            let (line, column) = place(text, error.span().map_or(0, |span| span.start));
+            explain(error.message(), line, column)
+        })
     }
 
     /// Reads a policy from JSON, of the same shape as the TOML.
@@ -33,14 +31,12 @@ impl Policy {
     ///
     /// As [`Policy::from_toml`]. The column is where the reader stood, just after the mistake.
     pub fn from_json(text: &str) -> Result<Policy, ParseError> {
-        serde_json::from_str::<PolicyText>(text)
-            .map(Policy::from)
-            .map_err(|error| {
-                let (line, column) = (error.line(), error.column());
-                let whole = error.to_string();
-                let place = format!(" at line {line} column {column}");
-                explain(whole.strip_suffix(&place).unwrap_or(&whole), line, column)
-            })
+        serde_json::from_str::<Policy>(text).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            let whole = error.to_string();
+            let place = format!(" at line {line} column {column}");
+            explain(whole.strip_suffix(&place).unwrap_or(&whole), line, column)
+        })
     }
 
     /// Writes the policy as TOML. Reading it gives the same policy, with the rules in the order
@@ -79,7 +75,7 @@ impl Serialize for Policy {
 
 impl<'de> Deserialize<'de> for Policy {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        PolicyText::deserialize(deserializer).map(Policy::from)
+        shape::table::<_, PolicyText>(deserializer).map(Policy::from)
     }
 }
 

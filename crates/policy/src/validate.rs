@@ -1,6 +1,6 @@
 //! The check that a policy makes sense by itself, without a look at the host.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
@@ -22,7 +22,7 @@ impl Policy {
     /// Checks the policy and reports the first defect.
     ///
     /// It is pure: whether the paths exist and the host can do what is asked is found out when a
-    /// sandbox is built. Takes time in proportion to the number of rules, but for sorting.
+    /// sandbox is built. Takes time in proportion to the length of the rules.
     ///
     /// # Errors
     ///
@@ -132,30 +132,28 @@ fn check_written(what: &'static str, path: &Path) -> Result<(), PolicyError> {
 }
 
 /// One access for each host path, each named once.
+///
+/// By hash and not by sorting: comparing long paths over and over is what would take time here.
 fn check_accesses(files: &Filesystem) -> Result<(), PolicyError> {
     let workspace = files.workspace.as_ref().map(PathRule::write);
-    let mut rules: Vec<&PathRule> = files.rules.iter().chain(&workspace).collect();
-    rules.sort_by(|a, b| (&a.path, a.inside()).cmp(&(&b.path, b.inside())));
-    for pair in rules.windows(2) {
-        let (first, second) = (pair[0], pair[1]);
-        if first.path != second.path {
-            continue;
-        }
-        let path = first.path.clone();
-        let hidden = first.access == Access::Hide || second.access == Access::Hide;
-        if hidden && files.workspace.as_ref() == Some(&path) {
-            return Err(PolicyError::HidesWorkspace { path });
+    let mut accesses: HashMap<&Path, &PathRule> = HashMap::new();
+    let mut named: HashSet<(&Path, &Path)> = HashSet::new();
+    for rule in workspace.iter().chain(&files.rules) {
+        let path = || rule.path.clone();
+        let first = *accesses.entry(&rule.path).or_insert(rule);
+        if rule.access == Access::Hide && files.workspace.as_ref() == Some(&rule.path) {
+            return Err(PolicyError::HidesWorkspace { path: path() });
         }
         let exec = |rule: &PathRule| rule.exec && rule.access != Access::Hide;
-        if first.access != second.access || exec(first) != exec(second) {
+        if first.access != rule.access || exec(first) != exec(rule) {
             return Err(PolicyError::ConflictingRules {
-                path,
+                path: path(),
                 first: first.access,
-                second: second.access,
+                second: rule.access,
             });
         }
-        if first.inside() == second.inside() {
-            return Err(PolicyError::DuplicateRule { path });
+        if !named.insert((&rule.path, rule.inside())) {
+            return Err(PolicyError::DuplicateRule { path: path() });
         }
     }
     Ok(())
@@ -164,25 +162,22 @@ fn check_accesses(files: &Filesystem) -> Result<(), PolicyError> {
 /// One thing at each place inside.
 fn check_names(files: &Filesystem) -> Result<(), PolicyError> {
     let workspace = files.workspace.as_deref().map(|path| (path, path));
-    let mut places: Vec<(&Path, &Path)> = files
+    let shown = files
         .rules
         .iter()
         .filter(|rule| rule.access != Access::Hide)
-        .map(|rule| (rule.inside(), &*rule.path))
-        .chain(workspace)
-        .collect();
-    places.sort();
-    for pair in places.windows(2) {
-        if pair[0].0 == pair[1].0 {
+        .map(|rule| (rule.inside(), &*rule.path));
+    let mut places: HashMap<&Path, &Path> = HashMap::new();
+    for (inside, path) in workspace.into_iter().chain(shown) {
+        if let Some(first) = places.insert(inside, path) {
             return Err(PolicyError::SameTarget {
-                target: pair[0].0.into(),
-                first: pair[0].1.into(),
-                second: pair[1].1.into(),
+                target: inside.into(),
+                first: first.into(),
+                second: path.into(),
             });
         }
     }
-    let places: HashSet<&Path> = places.into_iter().map(|(inside, _)| inside).collect();
-    if files.tmp.is_some() && places.contains(Path::new("/tmp")) {
+    if files.tmp.is_some() && places.contains_key(Path::new("/tmp")) {
         return Err(PolicyError::ReplacesTmp {
             path: "/tmp".into(),
         });
@@ -200,7 +195,7 @@ fn check_names(files: &Filesystem) -> Result<(), PolicyError> {
                 path: link.target.clone(),
             });
         }
-        if path == Path::new("/") || places.contains(&*path) {
+        if path == Path::new("/") || places.contains_key(&*path) {
             return Err(PolicyError::SymlinkOverRule { path });
         }
         if !links.insert(&link.path) {

@@ -46,17 +46,22 @@ impl Filesystem {
                 continue;
             }
             entries.push(entry(rule, rule.inside().to_path_buf()));
-            for below in &rules[index + 1..] {
-                let Ok(rest) = below.path.strip_prefix(&rule.path) else {
+            let mut rest = &rules[index + 1..];
+            while let Some((below, later)) = rest.split_first() {
+                let Ok(suffix) = below.path.strip_prefix(&rule.path) else {
                     break;
                 };
+                rest = later;
                 // Another name of the same path is not below it.
-                if rest.as_os_str().is_empty() {
+                if suffix.as_os_str().is_empty() {
                     continue;
                 }
-                let target = rule.inside().join(rest);
-                let shown_by = target.ancestors().find_map(|path| own.get(path));
-                if shown_by == Some(&index) {
+                let target = rule.inside().join(suffix);
+                if own.contains_key(&*target) {
+                    // Something has this place by its own rule, and what shows below it is its.
+                    let end = rest.partition_point(|one| one.path.starts_with(&below.path));
+                    rest = &rest[end..];
+                } else if target.ancestors().find_map(|path| own.get(path)) == Some(&index) {
                     entries.push(entry(below, target));
                 }
             }

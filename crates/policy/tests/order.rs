@@ -127,17 +127,17 @@ fn rewritten(policy: &Policy, places: &[Index]) -> Policy {
     policy.environment.inherit.extend(set);
     policy.limits.io_weight.get_or_insert(100);
     policy.syscalls.profile = SyscallProfile::Stacked([policy.syscalls.profile].into());
-    for ports in [&mut policy.network.connect, &mut policy.network.bind] {
-        if let Some(ports) = ports {
-            ports.extend(ports.clone());
-        }
+    let network = &mut policy.network;
+    for ports in [&mut network.connect, &mut network.bind]
+        .into_iter()
+        .flatten()
+    {
+        ports.extend(ports.clone());
     }
     policy
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1024))]
-
     #[test]
     fn within_is_what_the_model_says(a in filesystem(), b in filesystem(), c in filesystem()) {
         // A random pair is seldom comparable; this one always is.

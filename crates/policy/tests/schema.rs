@@ -54,6 +54,7 @@ fn bad_policies_do_not() {
     for bad in [
         json!([]),
         json!({ "limit": {} }),
+        json!({ "limits": [1024] }),
         json!({ "limits": { "memry": "1G" } }),
         json!({ "limits": { "memory": "1.5G" } }),
         json!({ "limits": { "memory": "1X" } }),
@@ -79,6 +80,7 @@ fn bad_policies_do_not() {
         json!({ "syscalls": { "allow": ["everything"] } }),
         json!({ "identity": { "range": { "start": 1 } } }),
         json!({ "identity": { "range": { "start": 1, "count": 1, "end": 1 } } }),
+        json!({ "identity": { "range": { "start": 4_294_967_296u64, "count": 1 } } }),
         json!({ "identity": { "inside": [1] } }),
     ] {
         assert!(!validator.is_valid(&bad), "{bad}");
@@ -92,6 +94,8 @@ fn the_schema_is_stricter_on_numbers_that_validation_refuses() {
     for bad in [
         json!({ "limits": { "cpus": 0 } }),
         json!({ "limits": { "cpus": 9000 } }),
+        json!({ "limits": { "processes": 0 } }),
+        json!({ "identity": { "range": { "start": 5, "count": 0 } } }),
         json!({ "limits": { "io_weight": 0 } }),
         json!({ "limits": { "io_weight": 10_001 } }),
     ] {

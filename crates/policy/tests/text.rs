@@ -289,6 +289,17 @@ fn mistakes_are_placed() {
             "line 3",
             "duplicate key",
         ),
+        ("limits = [1]", "line 1", "expected a table"),
+        (
+            "[identity]\nrange = [1, 2]",
+            "line 2",
+            "a value or \"none\"",
+        ),
+        (
+            "[filesystem]\nread = [[\"/a\", true]]",
+            "line 2",
+            "a path or a table",
+        ),
         ("[limits", "line 1", "]"),
     ] {
         let error = Policy::from_toml(text).expect_err(text).to_string();

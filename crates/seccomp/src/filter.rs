@@ -33,9 +33,10 @@ impl Filter {
     /// else the kernel answers `EACCES` to anyone without `CAP_SYS_ADMIN`.
     ///
     /// # Errors
-    /// seccomp(2): `EACCES` as above; `EINVAL` for a filter of another architecture's numbers never
-    /// arises (the kernel does not look), so compile for [`Arch::native`]; `ENOMEM` when the
-    /// thread's filters together pass 32768 instructions; `ENOSYS` before Linux 3.17.
+    /// seccomp(2): `EACCES` as above; `ENOMEM` when the thread's filters together pass 32768
+    /// instructions; `EINVAL` from a kernel without `CONFIG_SECCOMP_FILTER`; `ENOSYS` before Linux
+    /// 3.17. The kernel does not notice a filter compiled for another architecture: it would kill
+    /// the process at its next call. Compile for [`Arch::native`].
     pub fn apply(&self) -> Result<(), Errno> {
         cofferdam_sys::seccomp::install(&self.program, self.flags).map(drop)
     }

@@ -31,7 +31,8 @@ impl Profile {
     /// Different from runc, never weaker: 32-bit and x32 calls are refused even where
     /// `architectures` or `archMap` name them, and `SCMP_ACT_KILL` and `SCMP_ACT_KILL_THREAD` kill the
     /// whole process. `SCMP_ACT_TRACE` and `SCMP_ACT_NOTIFY` are errors. Where several entries with
-    /// arguments fit a call, the first one's action holds.
+    /// arguments and different actions fit a call, the first one's action holds; libseccomp leaves
+    /// that open.
     ///
     /// `minKernel` is compared with the running kernel; see [`Profile::from_oci_json_for_kernel`].
     ///

@@ -52,7 +52,8 @@ impl Support {
 ///
 /// It hands seccomp(2) an empty program, which every kernel with the call refuses with `EINVAL`
 /// before it looks at anything else, and reads `/proc/sys/kernel/seccomp/actions_avail` (proc(5),
-/// since Linux 4.14), which exists only with `CONFIG_SECCOMP_FILTER`.
+/// since Linux 4.14), which exists only with `CONFIG_SECCOMP_FILTER`. Under an outer filter that kills
+/// on seccomp(2) the question kills too.
 pub fn probe() -> Support {
     match missing() {
         None => Support::Available,

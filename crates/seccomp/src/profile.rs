@@ -148,14 +148,15 @@ impl Profile {
     }
 
     /// Compiles the profile with the `seccompiler` crate instead: an independent compiler, as a
-    /// second opinion. The result is one filter per answer, to be put on in this order, and the
-    /// kernel acts on the strictest answer (of equals, the last filter's). They are longer and
-    /// slower to put on, and treat numbers the profile has no rule for alike: unassigned and x32
-    /// numbers get the default answer.
+    /// second opinion on what [`Profile::compile`] makes.
+    ///
+    /// The result is one filter per answer, to be put on in this order: the kernel runs all of them
+    /// and acts on the strictest answer, of equals the last filter's. They are longer and slower to
+    /// put on, and have no answer of their own for unassigned and x32 numbers, which get the default.
     ///
     /// # Errors
-    /// Those of [`Profile::compile`], and [`CompileError::NotExpressible`]: all branches of a rule
-    /// must give the same answer, one that the default is not stricter than its fallback for.
+    /// Those of [`Profile::compile`], and [`CompileError::NotExpressible`] for a rule whose branches
+    /// have different answers, or answers that no order of filters can give.
     pub fn compile_with_seccompiler(&self, arch: Arch) -> Result<Vec<Filter>, CompileError> {
         reference::compile(self, arch)
     }

@@ -1,7 +1,8 @@
 //! Process 1 of a sandbox: a static program without a standard library.
 //!
 //! It takes a request over its socket, starts the program, reaps whatever ends, keeps the time
-//! limit, and goes when the program or the host goes. As it is process 1 of its namespace, the
+//! limit, and goes when the program or the host goes. (Its other task, outside of any sandbox, is in
+//! `watch`.) As it is process 1 of its namespace, the
 //! kernel then kills everything that is left (pid_namespaces(7)).
 //!
 //! It is executed from a sealed memfd with an empty environment, so it holds nothing of the host's
@@ -17,9 +18,10 @@ mod memory;
 mod program;
 mod supervise;
 mod sysno;
+mod watch;
 
 use core::arch::global_asm;
-use protocol::{AT_REQUEST, FAILED, Reply, Request, SOCKET, START, SUBREAPER};
+use protocol::{AT_REQUEST, FAILED, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(
@@ -50,10 +52,17 @@ extern "C" fn main() -> ! {
     // SAFETY: F_SETFD touches no memory.
     unsafe { syscall!(sysno::FCNTL, SOCKET, sysno::F_SETFD, sysno::FD_CLOEXEC) };
 
+    supervise::default_signals();
+
     let mut request = Request::default();
     let mut stdio = [-1_i32; 3];
-    if !program::receive(&mut request, &mut stdio) || request.kind != START {
-        fail(AT_REQUEST, sysno::EPROTO);
+    if !program::receive(&mut request, &mut stdio) {
+        exit(125);
+    }
+    match request.kind {
+        START => {}
+        WATCH => watch::run(&request),
+        _ => fail(AT_REQUEST, sysno::EPROTO),
     }
     if request.argument & SUBREAPER != 0 {
         // SAFETY: PR_SET_CHILD_SUBREAPER touches no memory.

@@ -101,7 +101,6 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
     if stdio.iter().any(|&fd| fd < 0) {
         return Err((AT_REQUEST, sysno::EPROTO));
     }
-    let strings = request.strings as usize;
     let (candidates, argc, envc) = (
         request.candidates as usize,
         request.argc as usize,
@@ -109,34 +108,14 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
     );
     // One null pointer ends each of the two arrays.
     let pointers = candidates + argc + envc + 2;
-    let table = strings.next_multiple_of(8);
-    let size = table + pointers * 8;
-    // SAFETY: an anonymous mapping at an address of the kernel's choice.
-    let memory = unsafe {
-        syscall!(
-            sysno::MMAP,
-            0,
-            size,
-            sysno::PROT_READ_WRITE,
-            sysno::MAP_PRIVATE_ANONYMOUS,
-            -1_isize,
-            0
-        )
-    };
-    if (-4095..0).contains(&memory) {
+    let Some((memory, size)) = read_strings(request, pointers * 8) else {
         return Err((AT_REQUEST, sysno::ENOMEM));
-    }
-    let memory = memory as *mut u8;
-    if !read_all(memory, strings) {
-        return Err((AT_REQUEST, sysno::EPROTO));
-    }
+    };
+    let strings = request.strings as usize;
+    let table = strings.next_multiple_of(8);
     // SAFETY: the table lies in the mapping, aligned to 8 bytes, behind the strings.
     let array = unsafe { memory.add(table).cast::<*const u8>() };
-    let mut text = Strings {
-        next: memory,
-        // SAFETY: one past the strings is still inside the mapping.
-        end: unsafe { memory.add(strings) },
-    };
+    let mut text = Strings::new(memory, strings);
     let directory = text.take().ok_or((AT_REQUEST, sysno::EPROTO))?;
     let mut slot = array;
     for (count, ended) in [(candidates, false), (argc, true), (envc, true)] {
@@ -182,14 +161,46 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
     Ok(pid as i32)
 }
 
+/// Reads the strings of a request to the start of a new mapping that has `more` bytes of zeroes
+/// behind them, aligned to 8; the mapping and its size.
+pub fn read_strings(request: &Request, more: usize) -> Option<(*mut u8, usize)> {
+    let strings = request.strings as usize;
+    let size = strings.next_multiple_of(8) + more;
+    // SAFETY: an anonymous mapping at an address of the kernel's choice.
+    let memory = unsafe {
+        syscall!(
+            sysno::MMAP,
+            0,
+            size,
+            sysno::PROT_READ_WRITE,
+            sysno::MAP_PRIVATE_ANONYMOUS,
+            -1_isize,
+            0
+        )
+    };
+    if (-4095..0).contains(&memory) || !read_all(memory as *mut u8, strings) {
+        return None;
+    }
+    Some((memory as *mut u8, size))
+}
+
 /// Takes NUL-terminated strings one after the other.
-struct Strings {
-    next: *mut u8,
-    end: *mut u8,
+pub struct Strings {
+    next: *const u8,
+    end: *const u8,
 }
 
 impl Strings {
-    fn take(&mut self) -> Option<*const u8> {
+    /// The strings in the first `length` bytes of a mapping.
+    pub fn new(memory: *const u8, length: usize) -> Self {
+        Self {
+            next: memory,
+            end: memory.wrapping_add(length),
+        }
+    }
+
+    /// The next one.
+    pub fn take(&mut self) -> Option<*const u8> {
         let string = self.next;
         while self.next < self.end {
             // SAFETY: below `end`, so inside the strings.

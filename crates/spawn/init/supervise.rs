@@ -49,6 +49,19 @@ pub fn deadline(timeout: u64) -> Option<u64> {
     (timeout != 0).then(|| now().saturating_add(timeout))
 }
 
+/// Gives every signal its default action. What the host ignores is ignored across execve(2): its
+/// SIGPIPE would change how programs end, and with its SIGCHLD ignored no child could be waited for.
+pub fn default_signals() {
+    /// sigaction of the kernel, without a handler (rt_sigaction(2)).
+    #[repr(C)]
+    struct Action([usize; 4]);
+    let action = Action([0; 4]);
+    for signal in 1..=sysno::SIGNALS {
+        // SAFETY: rt_sigaction(2) reads one sigaction; SIGKILL and SIGSTOP are refused.
+        unsafe { syscall!(sysno::RT_SIGACTION, signal, &raw const action, 0, 8) };
+    }
+}
+
 /// A descriptor that is readable when a child has ended (signalfd(2)).
 pub fn watch_children() -> i32 {
     let mask = 1_u64 << (sysno::SIGCHLD - 1);
@@ -87,7 +100,7 @@ pub fn run(main: i32, deadline: Option<u64>, signals: i32, subreaper: bool) -> !
         });
         let left = deadline.map(|at| at.saturating_sub(now()));
         if left == Some(0) {
-            end(TIMED_OUT, 0, &Rusage::default(), subreaper);
+            end(TIMED_OUT, sysno::SIGKILL as i32, subreaper);
         }
         let left = left.map(|left| Timespec {
             seconds: (left / 1_000_000_000) as i64,
@@ -113,34 +126,31 @@ fn reap(main: i32, signals: i32, subreaper: bool) {
     // SAFETY: read(2) writes at most one signalfd_siginfo, 128 bytes; it is not looked at.
     unsafe { syscall!(sysno::READ, signals, info.as_mut_ptr(), info.len()) };
     loop {
-        let (mut status, mut usage) = (0_i32, Rusage::default());
-        // SAFETY: wait4(2) writes one int and one rusage.
+        let mut status = 0_i32;
+        // SAFETY: wait4(2) writes one int.
         let pid = unsafe {
             syscall!(
                 sysno::WAIT4,
                 -1_isize,
                 &raw mut status,
                 sysno::WNOHANG | sysno::WALL,
-                &raw mut usage
+                0
             )
         };
         if pid <= 0 {
             return;
         }
         if pid == main as isize {
-            end(0, status, &usage, subreaper);
+            end(0, status, subreaper);
         }
     }
 }
 
-/// Reads what the host wants; a host that is gone ends everything.
+/// Reads what the host wants; a host that has closed its side, or is gone, ends everything.
 fn obey(main: i32, subreaper: bool) {
     let (mut request, mut fds) = (Request::default(), [-1_i32; 3]);
     if !program::receive(&mut request, &mut fds) {
-        if subreaper {
-            kill_descendants();
-        }
-        exit(125);
+        end(0, sysno::SIGKILL as i32, subreaper);
     }
     if request.kind == SIGNAL {
         // SAFETY: kill(2) touches no memory. The program has not been reaped, so the number is its.
@@ -148,11 +158,17 @@ fn obey(main: i32, subreaper: bool) {
     }
 }
 
-/// Tells the host how the program ended, and ends everything.
-fn end(detail: u32, status: i32, usage: &Rusage, subreaper: bool) -> ! {
+/// Ends everything, and tells the host how the program ended and what all of it used. What is left
+/// to the kernel to kill, when this process goes, is in nobody's figures.
+fn end(detail: u32, status: i32, subreaper: bool) -> ! {
     if subreaper {
         kill_descendants();
+    } else {
+        kill_namespace();
     }
+    let mut usage = Rusage::default();
+    // SAFETY: getrusage(2) writes one rusage.
+    unsafe { syscall!(sysno::GETRUSAGE, sysno::RUSAGE_CHILDREN, &raw mut usage) };
     let microseconds = |[seconds, micros]: [i64; 2]| (seconds * 1_000_000 + micros) as u64;
     send(&Reply {
         kind: EXITED,
@@ -166,6 +182,20 @@ fn end(detail: u32, status: i32, usage: &Rusage, subreaper: bool) -> ! {
         context_switches: (usage.voluntary as u64).wrapping_add(usage.involuntary as u64),
     });
     exit(0)
+}
+
+/// In a process namespace: kills all but this process, which is process 1 and so the parent of every
+/// orphan, and reaps them.
+fn kill_namespace() {
+    // SAFETY: kill(2) touches no memory; -1 is every process of the namespace but the caller.
+    unsafe { syscall!(sysno::KILL, -1_isize, sysno::SIGKILL) };
+    loop {
+        // SAFETY: wait4(2) with null pointers touches no memory.
+        let reaped = unsafe { syscall!(sysno::WAIT4, -1_isize, 0, sysno::WALL, 0) };
+        if reaped <= 0 && reaped != -(sysno::EINTR as isize) {
+            return;
+        }
+    }
 }
 
 /// Without a process namespace: kills every child until none is left. What a killed child leaves

@@ -16,9 +16,11 @@ macro_rules! calls {
 
 calls! {
     READ 0 63;
+    WRITE 1 64;
     CLOSE 3 57;
     MMAP 9 222;
     MUNMAP 11 215;
+    RT_SIGACTION 13 134;
     RT_SIGPROCMASK 14 135;
     SENDTO 44 206;
     RECVMSG 47 212;
@@ -27,6 +29,7 @@ calls! {
     KILL 62 129;
     FCNTL 72 25;
     CHDIR 80 49;
+    GETRUSAGE 98 165;
     SETSID 112 157;
     PRCTL 157 167;
     CLOCK_GETTIME 228 113;
@@ -36,6 +39,9 @@ calls! {
     SIGNALFD4 289 74;
     DUP3 292 24;
     CLONE 56 220;
+    NANOSLEEP 35 101;
+    GETDENTS64 217 61;
+    UNLINKAT 263 35;
 }
 
 pub const PR_SET_DUMPABLE: usize = 4;
@@ -55,6 +61,9 @@ pub const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
 pub const CLONE_VM_VFORK_SIGCHLD: usize = 0x100 | 0x4000 | SIGCHLD as usize;
 pub const SIG_SETMASK: usize = 2;
 pub const SIGKILL: usize = 9;
+/// The last of the real-time signals (signal(7)).
+pub const SIGNALS: usize = 64;
+pub const RUSAGE_CHILDREN: isize = -1;
 pub const SIGCHLD: u32 = 17;
 pub const SFD_CLOEXEC_NONBLOCK: usize = 0o2000000 | 0o4000;
 pub const WNOHANG: usize = 1;
@@ -62,6 +71,9 @@ pub const WALL: usize = 0x4000_0000;
 pub const CLOCK_MONOTONIC: usize = 1;
 pub const POLLIN: i16 = 1;
 pub const AT_FDCWD: isize = -100;
+pub const O_WRONLY_CLOEXEC: usize = 1 | 0o2000000;
+pub const AT_REMOVEDIR: usize = 0x200;
+pub const DT_DIR: u8 = 4;
 pub const O_RDONLY_CLOEXEC: usize = 0o2000000;
 
 pub const ENOENT: i32 = 2;

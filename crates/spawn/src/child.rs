@@ -18,8 +18,10 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 /// - Ids are changed before the view is built: a tmpfs can only be filled by ids that the user
 ///   namespace maps. Capabilities are needed up to the end of the view, and dropped before Landlock
 ///   and seccomp, which need none.
-/// - no_new_privs is what lets a process without capabilities install the two that follow. seccomp
-///   comes last: from then on only what init needs is left.
+/// - no_new_privs is what lets a process without capabilities put up Landlock and seccomp.
+/// - Descriptors are moved and closed only after Landlock: its rules may have any number, also one
+///   that is overwritten. Limits come after that, as one of open files would be in its way.
+/// - seccomp comes last: from then on only what init needs is left.
 pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     let mut list = Vec::new();
     let mut when = |condition: bool, operation: Operation| {
@@ -41,11 +43,11 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     when(layers.credentials.is_some(), Operation::BecomeIds);
     let mounts = layers.mounts.as_ref().map_or(0, |mounts| mounts.ops().len());
     (0..mounts).for_each(|index| when(true, Operation::Mount(index)));
-    when(true, Operation::CloseDescriptors);
-    (0..layers.rlimits.len()).for_each(|index| when(true, Operation::Rlimit(index)));
     when(layers.credentials.is_some(), Operation::DropCapabilities);
     when(true, Operation::NoNewPrivs);
     when(layers.landlock.is_some(), Operation::Landlock);
+    when(true, Operation::CloseDescriptors);
+    (0..layers.rlimits.len()).for_each(|index| when(true, Operation::Rlimit(index)));
     (0..layers.filters.len()).for_each(|index| when(true, Operation::Seccomp(index)));
     when(true, Operation::ExecInit);
     list
@@ -164,7 +166,6 @@ fn close_descriptors(job: &Job<'_>) -> Result<(), Errno> {
     // Copies above everything that is overwritten next.
     let null = fd::dup_from(job.null, SOCKET + 1)?;
     let socket = fd::dup_from(job.socket, SOCKET + 1)?;
-    // The memfd may have one of the low numbers where a host runs without standard streams.
     for target in 0..SOCKET {
         fd::dup_onto(null, target)?;
     }
@@ -176,7 +177,7 @@ fn exec_init(job: &Job<'_>) -> Errno {
     if let Err(errno) = SignalMask::EMPTY.set() {
         return errno;
     }
-    let argv = [c"init".as_ptr(), std::ptr::null()];
+    let argv = [c"cofferdam-init".as_ptr(), std::ptr::null()];
     let envp = [std::ptr::null()];
     // SAFETY: both arrays end in a null pointer and their strings are static.
     unsafe { process::exec_fd(job.memfd, argv.as_ptr(), envp.as_ptr()) }

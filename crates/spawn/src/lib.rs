@@ -24,6 +24,7 @@ mod plan;
 mod process;
 mod protocol;
 mod start;
+mod watch;
 
 pub use command::Command;
 pub use error::{SpawnError, Stage};

@@ -8,8 +8,8 @@ use cofferdam_sys::{Errno, fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// How long init gets to end a tree of processes where no namespace does it.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long init gets to end all processes before it is killed itself.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// A program inside a sandbox. Dropping it kills the program and all its descendants, waits for
 /// their end, and removes the control group.
@@ -19,8 +19,11 @@ pub struct Process {
     pidfd: OwnedFd,
     control: OwnedFd,
     cgroup: Option<Cgroup>,
-    process_namespace: bool,
     started: Instant,
+    /// When [`Process::kill`] was called first.
+    killed: Option<Instant>,
+    /// init did not end everything in time and was killed.
+    forced: bool,
     ended: Option<Ended>,
 }
 
@@ -37,7 +40,9 @@ pub struct Ended {
     pub oom_killed: bool,
     /// From the clone to the end of the program.
     pub wall: Duration,
-    /// What the program and all its descendants used. Peak memory is that of the largest one.
+    /// What the program and all its descendants used, as init counted it; zero if init was killed.
+    /// Peak memory is that of the largest one. (init's own figures as the host gets them would not
+    /// do: its peak is that of the host, whose memory it shared before it was executed.)
     pub usage: Usage,
     /// The control group's figures, where there is one.
     pub cgroup: Option<Stats>,
@@ -58,7 +63,6 @@ impl Process {
         pidfd: OwnedFd,
         control: OwnedFd,
         cgroup: Option<Cgroup>,
-        process_namespace: bool,
         started: Instant,
     ) -> Self {
         Self {
@@ -66,8 +70,9 @@ impl Process {
             pidfd,
             control,
             cgroup,
-            process_namespace,
             started,
+            killed: None,
+            forced: false,
             ended: None,
         }
     }
@@ -99,10 +104,18 @@ impl Process {
             return Ok(Some(ended.clone()));
         }
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        let reply = match receive(self.control.as_fd(), deadline) {
-            Ok(reply) => reply,
-            Err(Errno(libc::ETIMEDOUT)) => return Ok(None),
-            Err(errno) => return Err(WaitError::Wait(errno)),
+        let grace = self.killed.map(|at| at + GRACE);
+        let reply = loop {
+            let until = deadline.into_iter().chain(grace.filter(|_| !self.forced)).min();
+            match receive(self.control.as_fd(), until) {
+                Ok(reply) => break reply,
+                Err(Errno(libc::ETIMEDOUT)) if until == deadline => return Ok(None),
+                Err(Errno(libc::ETIMEDOUT)) => {
+                    self.force();
+                    self.forced = true;
+                }
+                Err(errno) => return Err(WaitError::Wait(errno)),
+            }
         };
         let wall = self.started.elapsed();
         let exit = self.reap().map_err(WaitError::Wait)?;
@@ -139,10 +152,6 @@ impl Process {
             // init was killed, and the program with it.
             _ => ended.signal = Some(exit.and_then(|exit| exit.signal).unwrap_or(libc::SIGKILL)),
         }
-        if let Some(exit) = exit {
-            // init has waited for everything, so its figures hold the whole sandbox.
-            ended.usage = exit.usage;
-        }
         self.ended = Some(ended.clone());
         Ok(Some(ended))
     }
@@ -155,21 +164,21 @@ impl Process {
         if self.ended.is_some() {
             return Ok(());
         }
-        if self.process_namespace {
-            // The end of process 1 is the end of its namespace (pid_namespaces(7)).
-            return match process::send_signal(self.pidfd.as_fd(), libc::SIGKILL) {
-                Err(Errno(libc::ESRCH)) => Ok(()),
-                other => other,
-            };
-        }
-        // Without a namespace init does it, on the end of its socket; a control group is surer.
-        if let Some(cgroup) = &self.cgroup {
-            let _ = cgroup.kill();
-        }
+        self.killed.get_or_insert_with(Instant::now);
+        // init does it on the end of its socket, and so still knows what was used.
         match socket::shutdown_write(self.control.as_fd()) {
             Err(Errno(libc::ENOTCONN)) => Ok(()),
             other => other,
         }
+    }
+
+    /// What ends even what init does not: the end of process 1 is that of its namespace
+    /// (pid_namespaces(7)); without one, a control group is what holds all processes.
+    fn force(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill();
+        }
+        let _ = process::send_signal(self.pidfd.as_fd(), libc::SIGKILL);
     }
 
     /// Sends a signal to the program.
@@ -187,11 +196,8 @@ impl Process {
 
     /// Waits for init's end; `None` when somebody else in the host reaped it.
     fn reap(&self) -> Result<Option<process::Exit>, Errno> {
-        if !self.process_namespace {
-            match fd::wait_readable(self.pidfd.as_fd(), Some(GRACE)) {
-                Ok(false) => drop(process::send_signal(self.pidfd.as_fd(), libc::SIGKILL)),
-                Ok(true) | Err(_) => {}
-            }
+        if fd::wait_readable(self.pidfd.as_fd(), Some(GRACE)) == Ok(false) {
+            self.force();
         }
         loop {
             match process::wait(self.pidfd.as_fd(), true) {

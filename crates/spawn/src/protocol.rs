@@ -15,12 +15,15 @@ pub const SOCKET: i32 = 3;
 pub const START: u32 = 1;
 /// Sends signal `argument` to the program.
 pub const SIGNAL: u32 = 2;
+/// Outside of any sandbox: waits for the host's end and removes the directories that follow as
+/// strings.
+pub const WATCH: u32 = 3;
 
 /// From the host to init.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// [`START`] or [`SIGNAL`].
+    /// [`START`], [`SIGNAL`] or [`WATCH`].
     pub kind: u32,
     /// Length of the strings that follow, in bytes.
     pub strings: u32,

@@ -7,7 +7,7 @@ use crate::error::{SpawnError, Stage};
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::{self, Reply};
-use crate::{Operation, init};
+use crate::{Operation, init, watch};
 use cofferdam_cgroups::Cgroup;
 use cofferdam_namespaces::{Detached, MapWriter, StepError};
 use cofferdam_sys::process::{Cloned, SignalMask, Stack};
@@ -27,6 +27,34 @@ pub(crate) fn start(
     command: &Command,
     stdio: [BorrowedFd<'_>; 3],
 ) -> Result<Process, SpawnError> {
+    if let Some(group) = &plan.layers().cgroup {
+        watch::ensure(group.parent.directories())?;
+    }
+    let request = command.encode(plan.layers().namespaces.pid);
+    let Launched {
+        init: Cloned { pid, pidfd },
+        control,
+        cgroup,
+        started,
+    } = launch(plan, &request, &stdio)?;
+    Ok(Process::new(pid, pidfd, control, cgroup, started))
+}
+
+/// An init that has answered.
+pub(crate) struct Launched {
+    pub init: Cloned,
+    /// The host's end of its socket.
+    pub control: OwnedFd,
+    pub cgroup: Option<Cgroup>,
+    pub started: Instant,
+}
+
+/// Puts the plan's walls up around an init, sends it a request and waits for its answer.
+pub(crate) fn launch(
+    plan: &Plan,
+    request: &[u8],
+    stdio: &[BorrowedFd<'_>],
+) -> Result<Launched, SpawnError> {
     let layers = plan.layers();
     let memfd = host("the memfd of init", init::memfd())?;
     let null = host("a descriptor of /dev/null", null())?;
@@ -52,9 +80,7 @@ pub(crate) fn start(
     let clocks = host("the clock offsets", clocks)?;
 
     // The request waits in the socket before init exists, as far as it fits.
-    let process_namespace = layers.namespaces.pid;
-    let request = command.encode(process_namespace);
-    let sent = socket::send_with_fds(ours.as_fd(), &request, &stdio, libc::MSG_DONTWAIT);
+    let sent = socket::send_with_fds(ours.as_fd(), request, stdio, libc::MSG_DONTWAIT);
     let sent = host("the request to init", sent)?;
 
     let job = Job {
@@ -90,8 +116,13 @@ pub(crate) fn start(
     let reply = receive(ours.as_fd(), None);
     match reply {
         Ok(Some(reply)) if reply.kind == protocol::STARTED => {
-            let Cloned { pid, pidfd } = newborn.keep();
-            Ok(Process::new(pid, pidfd, ours, cgroup, process_namespace, started))
+            let init = newborn.keep();
+            Ok(Launched {
+                init,
+                control: ours,
+                cgroup,
+                started,
+            })
         }
         Ok(Some(reply)) if reply.kind == protocol::FAILED => Err(SpawnError::Program {
             stage: match reply.detail {

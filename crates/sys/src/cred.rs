@@ -106,7 +106,10 @@ pub fn setgroups(groups: &[u32]) -> Result<()> {
 /// # Errors
 /// None are known for the calling task itself.
 pub fn capget() -> Result<Capabilities> {
-    let mut header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut header = Header {
+        version: LINUX_CAPABILITY_VERSION_3,
+        pid: 0,
+    };
     let mut data = [Data::default(); 2];
     // SAFETY: version 3 of capget(2) reads and may write the header and writes two data structures;
     // both live until the call returns.
@@ -126,7 +129,10 @@ pub fn capget() -> Result<Capabilities> {
 /// `EPERM` for adding to the permitted set, or to the inheritable one what neither the permitted
 /// nor the bounding set allows.
 pub fn capset(sets: Capabilities) -> Result<()> {
-    let mut header = Header { version: LINUX_CAPABILITY_VERSION_3, pid: 0 };
+    let mut header = Header {
+        version: LINUX_CAPABILITY_VERSION_3,
+        pid: 0,
+    };
     let half = |shift: u32| Data {
         effective: (sets.effective >> shift) as u32,
         permitted: (sets.permitted >> shift) as u32,

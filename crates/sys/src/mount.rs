@@ -104,8 +104,7 @@ pub fn open_tree(dir: RawFd, path: &CStr, flags: u32) -> Result<RawFd> {
 /// # Errors
 /// As openat2(2): `ELOOP` where a symbolic link is in the path.
 pub fn open_place(path: &CStr) -> Result<OwnedFd> {
-    let flags = libc::O_PATH | libc::O_NOFOLLOW;
-    let fd = openat2(libc::AT_FDCWD, path, flags, 0, RESOLVE_NO_SYMLINKS)?;
+    let fd = openat2(libc::AT_FDCWD, path, libc::O_PATH, 0, RESOLVE_NO_SYMLINKS)?;
     // SAFETY: the number was opened just now and is known to nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
@@ -193,7 +192,16 @@ pub fn fsconfig_string(fs: RawFd, key: &CStr, value: &CStr) -> Result<()> {
 /// `EINVAL` for a key that the file system does not take.
 pub fn fsconfig_flag(fs: RawFd, key: &CStr) -> Result<()> {
     // SAFETY: FSCONFIG_SET_FLAG only reads the key up to its NUL.
-    let answer = unsafe { syscall!(libc::SYS_fsconfig, fs, FSCONFIG_SET_FLAG, key.as_ptr(), 0, 0) };
+    let answer = unsafe {
+        syscall!(
+            libc::SYS_fsconfig,
+            fs,
+            FSCONFIG_SET_FLAG,
+            key.as_ptr(),
+            0,
+            0
+        )
+    };
     Errno::check(answer).map(drop)
 }
 
@@ -235,8 +243,8 @@ pub fn propagation(target: &CStr, flags: u64) -> Result<()> {
 /// # Errors
 /// As mount(2).
 pub fn mount(source: &CStr, target: &CStr, kind: &CStr, flags: u64, data: &CStr) -> Result<()> {
-    // SAFETY: mount(2) only reads the four texts up to their NUL; every file system that takes
-    // binary data was removed from the kernel's callers of this form or refuses a text.
+    // SAFETY: mount(2) only reads: three texts up to their NUL, and from `data` on at most to the end
+    // of a page, stopping early and without harm where memory ends.
     let answer = unsafe {
         syscall!(
             libc::SYS_mount,
@@ -275,7 +283,7 @@ pub fn pivot_root(new: &CStr, old: &CStr) -> Result<()> {
 ///
 /// # Errors
 /// As openat2(2): `ELOOP` for a symbolic link that `resolve` forbids, `EXDEV` for leaving what it
-/// allows.
+/// allows. With `O_PATH|O_NOFOLLOW` a link at the very end is opened itself, whatever `resolve` says.
 pub fn openat2(dir: RawFd, path: &CStr, flags: i32, mode: u32, resolve: u64) -> Result<RawFd> {
     let how = OpenHow {
         flags: (flags | libc::O_CLOEXEC) as u32 as u64,

@@ -175,9 +175,7 @@ impl Drop for NamespaceHolder {
 
 extern "C" fn sleep_on(_: *mut u8) -> ! {
     // SAFETY: PR_SET_PDEATHSIG touches no memory.
-    let armed = unsafe {
-        crate::syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL)
-    };
+    let armed = unsafe { crate::syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
     if armed < 0 {
         process::exit(1);
     }

@@ -97,7 +97,7 @@ impl Systemd {
             .and_then(|b| b.serve_at("/unit", FakeGroup(group)))
             .and_then(|b| b.serve_at("/unit", FakeScope(group)))
             .and_then(|b| b.name(SERVICE))
-            .and_then(Builder::build);
+            .and_then(|b| b.method_timeout(PATIENCE).build());
         Some(Self {
             _server: server.unwrap(),
             bus,
@@ -132,7 +132,10 @@ fn a_service_is_asked_for_that_ends_with_the_host() {
         log.contains("Delegate b ") && log.contains("CollectMode s "),
         "{log}"
     );
-    assert!(log.contains("KillSignal i "), "{log}");
+    assert!(
+        log.contains("KillSignal i ") && log.contains("Type s "),
+        "{log}"
+    );
     assert!(log.contains("ExecStart a(sasb) "), "{log}");
     assert!(
         log.contains(&format!("--pid={}", std::process::id())),
@@ -297,7 +300,8 @@ impl Bus {
         let config = directory.path().join("bus.conf");
         let text = format!(
             "<busconfig><type>custom</type><listen>unix:path={}/bus</listen>\
-             <policy context=\"default\"><allow send_destination=\"*\"/><allow own=\"*\"/></policy>\
+             <policy context=\"default\"><allow send_destination=\"*\"/>\
+             <allow receive_sender=\"*\"/><allow own=\"*\"/></policy>\
              </busconfig>",
             directory.path().display()
         );

@@ -7,7 +7,6 @@ use crate::preset::system;
 use crate::preset::toolchains::Toolchains;
 use cofferdam_namespaces::{Bind, IdMappedOwner, MappingNamespace, Mounts, View};
 use cofferdam_policy::{Access, Bytes, NetworkMode, PathRule, Sys};
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -98,13 +97,7 @@ fn view(
         layout.file("/etc/passwd", account.passwd());
         layout.file("/etc/group", account.group());
     }
-    let owners = RefCell::new(HashSet::new());
-    let bind = |path: &Path, bind: Bind| {
-        let id_mapped = owner(context, path);
-        owners.borrow_mut().extend(id_mapped);
-        Bind { id_mapped, ..bind }
-    };
-    layout.view = toolchains.add_to(layout.view, &layout.taken, |path| bind(path, Bind::READ_ONLY));
+    let mut owners = HashSet::new();
     if filesystem.dev {
         layout.view = layout.view.dev();
         files.fresh.push(("/dev/shm".into(), true));
@@ -118,29 +111,47 @@ fn view(
             false => layout.view.sys_read_only(),
         };
     }
-    for rule in rules(context) {
-        layout.view = match rule.access {
-            Access::Hide => layout.view.hide(rule.inside()),
+    let system: HashSet<PathBuf> = match filesystem.system {
+        true => system::mounted(host_network).collect(),
+        false => HashSet::new(),
+    };
+    let presets: Vec<PathRule> = system
+        .iter()
+        .map(PathRule::read)
+        .chain(toolchains.rules())
+        .collect();
+    for entry in filesystem.view(&presets) {
+        let writable = entry.access == Access::Write;
+        layout.view = match entry.access {
+            Access::Hide => layout.view.hide(&entry.target),
             Access::Read | Access::Write => {
-                let writable = rule.access == Access::Write;
-                if writable {
-                    files.writable.push((rule.path.clone(), rule.exec));
-                }
-                let how = Bind {
+                let of_system = system.contains(&entry.source) && !writable;
+                // What the system shows, everyone may read: no owner of it has to be mapped.
+                let id_mapped = match of_system {
+                    true => None,
+                    false => owner(context, &entry.source),
+                };
+                owners.extend(id_mapped);
+                let bind = Bind {
                     writable,
-                    exec: rule.exec,
+                    exec: entry.exec,
+                    id_mapped,
+                    optional: of_system,
                     ..Bind::READ_ONLY
                 };
-                layout.view.bind(&rule.path, rule.inside(), bind(&rule.path, how))
+                layout.view.bind(&entry.source, &entry.target, bind)
             }
         };
+        if writable {
+            files.writable.push((entry.source, entry.exec));
+        }
     }
     for link in &filesystem.symlinks {
         layout.view = layout.view.symlink(&link.path, &link.target);
     }
     files.mounts = Some(layout.view.prepare()?);
-    let owners = owners.into_inner().into_iter();
     files.mappings = owners
+        .into_iter()
         .map(|owner| mapping(context, owner))
         .collect::<Result<_, _>>()?;
     Ok(())

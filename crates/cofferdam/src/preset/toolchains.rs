@@ -4,8 +4,7 @@
 //! user's configuration only the parts named here are shown, so the credentials beside them
 //! (`credentials.toml`, `.npmrc` …) do not exist inside.
 
-use cofferdam_namespaces::{Bind, View};
-use std::collections::HashSet;
+use cofferdam_policy::PathRule;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -156,21 +155,9 @@ impl Toolchains {
         self.shown.iter().any(|shown| path.starts_with(shown))
     }
 
-    /// Adds them to the view, but for what the policy's own rules name (`taken`); `bind` says how.
-    pub(crate) fn add_to(
-        &self,
-        view: View,
-        taken: &HashSet<PathBuf>,
-        bind: impl Fn(&Path) -> Bind,
-    ) -> View {
-        let view = self
-            .shown
-            .iter()
-            .filter(|path| !taken.contains(*path))
-            .fold(view, |view, path| view.bind(path, path, bind(path)));
-        self.hidden
-            .iter()
-            .filter(|path| !taken.contains(*path))
-            .fold(view, View::hide_optional)
+    /// As rules: what is shown, and what is hidden below it.
+    pub(crate) fn rules(&self) -> impl Iterator<Item = PathRule> {
+        let shown = self.shown.iter().map(PathRule::read);
+        shown.chain(self.hidden.iter().map(PathRule::hide))
     }
 }

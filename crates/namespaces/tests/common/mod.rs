@@ -12,6 +12,7 @@ use std::ffi::{CString, c_char};
 use std::io::Read as _;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where a child stopped.
@@ -95,7 +96,12 @@ impl Child {
     }
 
     /// The same; `meanwhile` is called when the script runs. Its standard output is read afterwards.
+    ///
+    /// One child at a time: the kernel takes the dumpable flag from memory whose user id changes, and
+    /// until it is put back no other child could write its own id map.
     pub fn run_while(&self, script: &str, meanwhile: impl FnOnce()) -> Finished {
+        static ONE: Mutex<()> = Mutex::new(());
+        let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         let script = CString::new(script).expect("no NUL");
         let (ready, go) = fd::pipe().expect("a pipe");
         let (mut output, out) = {
@@ -177,7 +183,7 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
     let ready = unsafe { BorrowedFd::borrow_raw(shared.ready) };
     fd::read(ready, &mut byte).map_err(|errno| (Stage::Map, errno))?;
     (child.window)(true);
-    if child.map.writer() == MapWriter::Child {
+    if child.namespaces.user && child.map.writer() == MapWriter::Child {
         child
             .map
             .apply_in_child()
@@ -187,6 +193,7 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
         .credentials
         .become_ids()
         .map_err(|errno| (Stage::Ids, errno))?;
+    process::set_dumpable(true).map_err(|errno| (Stage::Ids, errno))?;
     let start = Instant::now();
     match child.stop_after {
         None => child

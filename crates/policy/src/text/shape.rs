@@ -27,19 +27,46 @@ use crate::{
 )]
 pub(crate) struct PolicyText {
     /// What is asked of each layer.
+    #[serde(deserialize_with = "table")]
     layers: Layers,
     /// The files the program sees.
+    #[serde(deserialize_with = "table")]
     filesystem: FilesystemText,
     /// The network it reaches.
+    #[serde(deserialize_with = "table")]
     network: Network,
     /// The variables it starts with.
+    #[serde(deserialize_with = "table")]
     environment: Environment,
     /// What it may use up.
+    #[serde(deserialize_with = "table")]
     limits: Limits,
     /// The system calls it may make.
+    #[serde(deserialize_with = "table")]
     syscalls: SyscallsText,
     /// The user and group ids it runs under.
+    #[serde(deserialize_with = "table")]
     identity: IdentityText,
+}
+
+/// Reads a table as a table only. What serde derives for a struct would also take a list with the
+/// values in the order of the fields, so that `limits = [1]` would mean something.
+pub(crate) fn table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    struct Table<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Table<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a table")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+    deserializer.deserialize_map(Table(PhantomData))
 }
 
 impl From<PolicyText> for Policy {

@@ -1,5 +1,8 @@
 //! Policies of every kind, from domains small enough for two of them to meet.
 
+// Each test program uses some of these.
+#![allow(dead_code)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

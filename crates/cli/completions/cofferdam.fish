@@ -1,0 +1,129 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_cofferdam_global_optspecs
+    string join \n h/help V/version
+end
+
+function __fish_cofferdam_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_cofferdam_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_cofferdam_using_subcommand
+    set -l cmd (__fish_cofferdam_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -s V -l version -d 'Print version'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "run" -d 'Runs a command in a sandbox'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "plan" -d 'Prints what run would do, and runs nothing'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "doctor" -d 'Says what this host offers, layer by layer'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "policy" -d 'Checks and prints policies'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "completions" -d 'Prints the completions for a shell'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "man" -d 'Prints the man page'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l read -d 'Show a path, with all below it, read-only' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l write -d 'Show a path, with all below it, writable' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
+host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l memory -d 'Memory of all processes together, such as 512MiB' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l processes -d 'Processes and threads at one time' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l timeout -d 'Kill everything after this time, such as 30s or 1h30m' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s p -l policy -d 'Start from this policy, TOML or (named *.json) JSON; its relative paths are taken from its folder, and the options here are added on top' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l restrict -d 'Allow only what this policy allows as well; it can tighten and never widen' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l syscalls -d 'The system call profile: default, strict, or an OCI or Docker profile as a JSON file' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l allow -d 'Allow what the profile refuses: ptrace, nested-namespaces, io-uring, userfaultfd, perf-events, keyring' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l prefer -d 'Go on without what this host does not offer of this layer' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l usage -d 'Print the time and memory used to standard error after the run'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l read -d 'Show a path, with all below it, read-only' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l write -d 'Show a path, with all below it, writable' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
+host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l memory -d 'Memory of all processes together, such as 512MiB' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l processes -d 'Processes and threads at one time' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l timeout -d 'Kill everything after this time, such as 30s or 1h30m' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s p -l policy -d 'Start from this policy, TOML or (named *.json) JSON; its relative paths are taken from its folder, and the options here are added on top' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l restrict -d 'Allow only what this policy allows as well; it can tighten and never widen' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l syscalls -d 'The system call profile: default, strict, or an OCI or Docker profile as a JSON file' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l allow -d 'Allow what the profile refuses: ptrace, nested-namespaces, io-uring, userfaultfd, perf-events, keyring' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l prefer -d 'Go on without what this host does not offer of this layer' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l json -d 'Print JSON'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l enforcement -d 'Taken so that a run\'s line can be repeated; changes nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l usage -d 'Taken so that a run\'s line can be repeated; changes nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand doctor" -l json -d 'Print JSON'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -f -a "schema" -d 'Prints the JSON schema of a policy file'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -f -a "check" -d 'Checks policy files; exit code 1 when one has a defect'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -f -a "print" -d 'Prints the policy that run\'s options make'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l read -d 'Show a path, with all below it, read-only' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l write -d 'Show a path, with all below it, writable' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
+host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l memory -d 'Memory of all processes together, such as 512MiB' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l processes -d 'Processes and threads at one time' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l timeout -d 'Kill everything after this time, such as 30s or 1h30m' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s p -l policy -d 'Start from this policy, TOML or (named *.json) JSON; its relative paths are taken from its folder, and the options here are added on top' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l restrict -d 'Allow only what this policy allows as well; it can tighten and never widen' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l syscalls -d 'The system call profile: default, strict, or an OCI or Docker profile as a JSON file' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l allow -d 'Allow what the profile refuses: ptrace, nested-namespaces, io-uring, userfaultfd, perf-events, keyring' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l prefer -d 'Go on without what this host does not offer of this layer' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l json -d 'Print JSON instead of TOML'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Prints the JSON schema of a policy file'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "check" -d 'Checks policy files; exit code 1 when one has a defect'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "print" -d 'Prints the policy that run\'s options make'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand completions" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand man" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "run" -d 'Runs a command in a sandbox'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "plan" -d 'Prints what run would do, and runs nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "doctor" -d 'Says what this host offers, layer by layer'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "policy" -d 'Checks and prints policies'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "completions" -d 'Prints the completions for a shell'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "man" -d 'Prints the man page'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "schema" -d 'Prints the JSON schema of a policy file'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "check" -d 'Checks policy files; exit code 1 when one has a defect'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "print" -d 'Prints the policy that run\'s options make'

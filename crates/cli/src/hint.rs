@@ -1,0 +1,112 @@
+//! What to do about an error, in the words of the command line.
+
+use cofferdam::{BuildError, Layer, Policy, SpawnError};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+/// What a person at a shell can do about a sandbox that was not built.
+pub(crate) fn for_build(error: &BuildError) -> Vec<String> {
+    match error {
+        BuildError::Unavailable { layer, remedy, .. } => {
+            // Not each lack can be preferred away: root's own ids are never used.
+            let optional = remedy.contains("prefer").then(|| go_on_without(*layer));
+            std::iter::once(remedy.clone()).chain(optional).collect()
+        }
+        BuildError::View(_) => vec![
+            "check the paths given with --workspace, --read and --write and in the policy file"
+                .into(),
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// What a person at a shell can do about a command that was not started.
+pub(crate) fn for_spawn(error: &SpawnError, policy: &Policy) -> Vec<String> {
+    match error {
+        SpawnError::NotFound { program, .. } => for_program(program, policy),
+        SpawnError::Layer { layer, remedy, .. } => vec![remedy.clone(), go_on_without(*layer)],
+        _ => Vec::new(),
+    }
+}
+
+/// A sandbox that was not built. What to do is left to [`for_build`].
+pub(crate) fn not_built(error: &BuildError) -> String {
+    match error {
+        BuildError::Unavailable {
+            layer,
+            feature,
+            reason,
+            ..
+        } => format!("the {layer} layer cannot be put up: {feature}: {reason}"),
+        other => other.to_string(),
+    }
+}
+
+/// A command that was not started. What to do is left to [`for_spawn`].
+pub(crate) fn not_started(error: &SpawnError) -> String {
+    match error {
+        SpawnError::NotFound { program, path } => {
+            format!("{program:?} is not inside the sandbox, where PATH is {path:?}")
+        }
+        SpawnError::Layer { layer, error, .. } => {
+            format!("the {layer} layer cannot be put up: {error}")
+        }
+        SpawnError::Directory {
+            directory, errno, ..
+        } => format!(
+            "the working directory {} cannot be entered inside the sandbox: {errno}; name it with \
+             --workspace, --read or --write",
+            directory.display()
+        ),
+        other => other.to_string(),
+    }
+}
+
+fn go_on_without(layer: Layer) -> String {
+    let options = match layer {
+        // These two are made of namespaces.
+        Layer::Namespaces => "--prefer namespaces --prefer filesystem --prefer network".into(),
+        one => format!("--prefer {one}"),
+    };
+    format!("{options} goes on without what is missing, behind a weaker wall")
+}
+
+/// Where the host has a program that is not inside, and how to show it.
+fn for_program(program: &OsStr, policy: &Policy) -> Vec<String> {
+    let found = match program.as_bytes().contains(&b'/') {
+        true => Some(PathBuf::from(program)).filter(|path| path.is_absolute() && is_program(path)),
+        false => on_path(program),
+    };
+    let Some(found) = found else {
+        return vec!["check the spelling; this host has no such program either".into()];
+    };
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let in_home = home.is_some_and(|home| home.parent().is_some() && found.starts_with(home));
+    if in_home && !policy.filesystem.toolchains {
+        return vec![format!(
+            "this host has it at {}: --toolchains shows the toolchains of your home, read-only",
+            found.display()
+        )];
+    }
+    let directory = found.parent().unwrap_or(&found);
+    vec![format!(
+        "this host has it at {}: --read {} shows its directory (a script needs its interpreter inside too)",
+        found.display(),
+        directory.display()
+    )]
+}
+
+fn on_path(program: &OsStr) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path)
+        .filter(|directory| directory.is_absolute())
+        .map(|directory| directory.join(program))
+        .find(|path| is_program(path))
+}
+
+fn is_program(path: &Path) -> bool {
+    path.metadata()
+        .is_ok_and(|data| data.is_file() && data.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,17 @@
+//! The built command, run as the current user. Each wall is shown together with a control outside
+//! of it, and each verdict comes from what the host sees.
+
+mod common;
+mod doctor;
+mod environment;
+mod errors;
+mod exit_codes;
+mod files;
+mod generated;
+mod limits;
+mod network;
+mod plan;
+mod policy_files;
+mod signals;
+mod streams;
+mod terminal;

@@ -1,0 +1,199 @@
+//! The main job as a user runs it: the day and the attacks, and a command of one's own.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+/// An example of this package: cargo builds examples before it runs tests, into the directory
+/// beside that of the test programs.
+fn example(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("the test program's own path");
+    let beside = test
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/PROFILE/deps");
+    let path = beside.join("examples").join(name);
+    assert!(
+        path.is_file(),
+        "{} was not built: run `cargo build --examples`",
+        path.display()
+    );
+    path
+}
+
+fn run(name: &str, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let here = tempfile::tempdir().expect("a temporary directory");
+    Command::new(example(name))
+        .args(arguments)
+        .envs(variables.iter().copied())
+        .current_dir(here.path())
+        .output()
+        .expect("the example can be executed")
+}
+
+fn text(output: &Output) -> String {
+    let [out, err] = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    format!("{out}\n{err}")
+}
+
+const ATTACKS: [&str; 15] = [
+    "read a file in the home",
+    "read the host's variables",
+    "read /proc/*/environ",
+    "read memory: process_vm_readv",
+    "read memory: /proc/PID/mem",
+    "read memory: ptrace",
+    "write outside",
+    "kill a host process",
+    "reach a TCP listener",
+    "reach an abstract socket",
+    "mount",
+    "nested user namespace",
+    "fork bomb",
+    "memory hog",
+    "runaway loop",
+];
+
+#[test]
+fn the_day_is_done_and_every_attack_is_held() {
+    let output = run("agent_host", &[], &[("COLUMNS", "1000")]);
+    let text = text(&output);
+    println!("{text}");
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    for attack in ATTACKS {
+        let row = text.lines().map(str::trim_start).find_map(|line| {
+            let rest = line.strip_prefix(attack)?;
+            rest.starts_with("  ").then(|| rest.trim_start())
+        });
+        let row = row.unwrap_or_else(|| panic!("no row for {attack}:\n{text}"));
+        // Where even the control is impossible, the row says so by name, and with
+        // COFFERDAM_EXPECT=full the exit code above is not 0.
+        assert!(
+            row.starts_with("held  ") || row.starts_with("no control  "),
+            "{attack}: {row}"
+        );
+    }
+    let held = text.matches("  held  ").count();
+    assert!(
+        held >= ATTACKS.len() - 5,
+        "only {held} attacks were tried:\n{text}"
+    );
+}
+
+#[test]
+fn nothing_is_left_in_the_home_or_in_tmp() {
+    let home = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
+    let temporary = tempfile::tempdir().expect("a temporary directory");
+    // On a root host the id inside must be able to pass through.
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(temporary.path(), open).expect("its mode can be changed");
+    let directory = temporary.path().display().to_string();
+    let private = temporary.path().join("home");
+    std::fs::create_dir(&private).expect("a directory can be made");
+    // A home of its own, so that a run of the other test cannot be seen here; toolchains stay
+    // where they are.
+    let kept = |name: &str, place: &str| {
+        std::env::var_os(name).unwrap_or_else(|| home.join(place).into_os_string())
+    };
+    let output = Command::new(example("agent_host"))
+        .env("TMPDIR", &directory)
+        .env("HOME", &private)
+        .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
+        .env("RUSTUP_HOME", kept("RUSTUP_HOME", ".rustup"))
+        .output()
+        .expect("the example can be executed");
+    let text = text(&output);
+    assert!(text.contains("read a file in the home  "), "{text}");
+    let names = |path: &Path| {
+        let entries = std::fs::read_dir(path).expect("it can be read").flatten();
+        entries.map(|entry| entry.file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(&private), Vec::<&OsStr>::new());
+    assert_eq!(names(temporary.path()), [OsStr::new("home")]);
+}
+
+#[test]
+fn the_exit_code_is_the_commands() {
+    for (script, code) in [
+        ("exit 0", 0),
+        ("exit 7", 7),
+        ("kill -KILL $$", 137),
+        ("kill -TERM $$", 143),
+    ] {
+        let output = run("agent_host", &["--", "sh", "-c", script], &[]);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{script}: {}",
+            text(&output)
+        );
+    }
+    let output = run("agent_host", &["sh", "-c", "exit 7"], &[]);
+    assert_eq!(
+        output.status.code(),
+        Some(7),
+        "without --: {}",
+        text(&output)
+    );
+}
+
+#[test]
+fn a_command_that_cannot_run_has_the_shells_codes() {
+    let output = run("agent_host", &["--", "no-such-program-anywhere"], &[]);
+    assert_eq!(output.status.code(), Some(127), "{}", text(&output));
+    assert!(text(&output).contains("no-such-program-anywhere"));
+    let output = run("agent_host", &["--", "/etc/passwd"], &[]);
+    assert_eq!(output.status.code(), Some(126), "{}", text(&output));
+}
+
+#[test]
+fn a_command_ends_with_its_time() {
+    let started = Instant::now();
+    let output = run(
+        "agent_host",
+        &["--", "sleep", "60"],
+        &[("AGENT_HOST_TIMEOUT", "0.2")],
+    );
+    assert_eq!(output.status.code(), Some(124), "{}", text(&output));
+    assert!(started.elapsed() < Duration::from_secs(30));
+    let output = run(
+        "agent_host",
+        &["--", "true"],
+        &[("AGENT_HOST_TIMEOUT", "soon")],
+    );
+    assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+}
+
+#[test]
+fn a_command_works_in_the_current_directory() {
+    let here = tempfile::tempdir().expect("a temporary directory");
+    let mut command = Command::new(example("agent_host"));
+    command.args(["--", "sh", "-c", "pwd; echo made inside > made"]);
+    let output = command
+        .current_dir(here.path())
+        .output()
+        .expect("the example can be executed");
+    assert!(output.status.success(), "{}", text(&output));
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(shown.trim_end(), here.path().display().to_string());
+    let made = std::fs::read_to_string(here.path().join("made")).expect("it was made");
+    assert_eq!(made, "made inside\n");
+}
+
+#[test]
+fn every_short_example_succeeds() {
+    let names = [
+        "one_command",
+        "stream_output",
+        "limits",
+        "policy_file",
+        "enforcement",
+        "async_host",
+    ];
+    for name in names {
+        let output = run(name, &[], &[]);
+        assert!(output.status.success(), "{name}: {}", text(&output));
+        assert!(!output.stdout.is_empty(), "{name} prints nothing");
+    }
+}

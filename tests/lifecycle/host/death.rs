@@ -1,0 +1,116 @@
+//! The host is killed with SIGKILL: everything goes with it.
+
+use crate::filter::without_user_namespaces;
+use crate::report::{groups, is_root, lacks, marker, processes_with, temporary, within};
+use crate::scenario;
+use cofferdam::{BuildError, Enforce, Layer, Layers, Sandbox, SandboxBuilder, Stdio};
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio as HostStdio};
+use std::time::{Duration, Instant};
+
+pub fn full() {
+    dies(&mut scenario("part_victim"));
+}
+
+pub fn without_namespaces() {
+    dies(without_user_namespaces(&mut scenario("part_victim_without_namespaces")));
+}
+
+pub fn limited() {
+    let before = groups();
+    if !dies(&mut scenario("part_victim_limited")) {
+        return;
+    }
+    let left: Vec<String> = groups().difference(&before).cloned().collect();
+    println!("empty groups left until the next sandbox is built: {left:?}");
+    for group in &left {
+        let processes = fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default();
+        assert!(processes.is_empty(), "{group} holds {processes}");
+    }
+    // The next host sweeps them away.
+    let sandbox = limits(Sandbox::builder()).build().expect("a group");
+    sandbox.command("true").status().expect("true");
+    drop(sandbox);
+    let left: Vec<String> = groups().difference(&before).cloned().collect();
+    assert!(left.is_empty(), "still there: {left:?}");
+}
+
+/// Lets a host start a sandbox, kills it and looks at what is left; false where that host cannot.
+fn dies(victim: &mut Command) -> bool {
+    let others = temporary();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let marker = marker();
+    victim.env("MARKER", &marker).stdout(HostStdio::piped());
+    let mut host = match victim.spawn() {
+        Ok(host) => host,
+        Err(error) => {
+            lacks(&format!("user namespaces whose number can be limited: {error}"));
+            return false;
+        }
+    };
+    let mut lines = BufReader::new(host.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("text");
+    if let Some(what) = first.strip_prefix("lacks ") {
+        host.wait().expect("wait");
+        // Control groups for ordinary users come from delegation; root has them where they are.
+        match is_root() {
+            true => lacks(what),
+            false => println!("not for this user: {what}"),
+        }
+        return false;
+    }
+    assert_eq!(first, "ready");
+    assert!(within(Duration::from_secs(5), || processes_with(&marker).len() >= 4));
+    let start = Instant::now();
+    host.kill().expect("SIGKILL");
+    let gone = within(Duration::from_secs(1), || processes_with(&marker).is_empty());
+    let took = start.elapsed();
+    host.wait().expect("wait");
+    assert!(gone, "after {took:?}: {:?}", processes_with(&marker));
+    println!("all processes were gone after {took:?}");
+    assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
+    let left: Vec<String> = temporary().difference(&others).cloned().collect();
+    assert!(left.is_empty(), "temporary files are left: {left:?}");
+    true
+}
+
+fn limits(builder: SandboxBuilder) -> SandboxBuilder {
+    builder.limits(|limits| limits.memory_mib(256).processes(64))
+}
+
+pub fn victim() {
+    host(Sandbox::builder());
+}
+
+pub fn victim_limited() {
+    host(limits(Sandbox::builder()));
+}
+
+pub fn victim_without_namespaces() {
+    let prefer = |layers: Layers| Layer::ALL.iter().fold(layers, |layers, layer| layers.with(*layer, Enforce::Prefer));
+    host(Sandbox::builder().layers(prefer));
+}
+
+/// Starts processes that let go of everything, says so, and waits for its death.
+fn host(builder: SandboxBuilder) {
+    let marker = std::env::var("MARKER").expect("a marker");
+    let sandbox = match builder.build() {
+        Ok(sandbox) => sandbox,
+        Err(error @ BuildError::Unavailable { layer: Layer::Cgroup, .. }) => {
+            println!("lacks {error}");
+            return;
+        }
+        Err(error) => panic!("{error}"),
+    };
+    let script = format!(
+        "trap '' HUP INT TERM PIPE; (setsid sh -c 'trap \"\" HUP TERM; sleep {marker} & wait' &)
+         setsid setsid sleep {marker} </dev/null >/dev/null 2>&1 & sleep {marker}"
+    );
+    let mut command = sandbox.command("sh");
+    command.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null());
+    let child = command.stderr(Stdio::null()).spawn().expect("the shell");
+    println!("ready");
+    std::thread::sleep(Duration::from_secs(60));
+    drop(child);
+}
