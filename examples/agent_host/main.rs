@@ -4,6 +4,8 @@
 //! attacks the host from inside. Every attack is first run outside, to show that it would succeed,
 //! and every verdict is what the host finds afterwards. Exits with 1 if a wall leaked or a step
 //! failed, and with `COFFERDAM_EXPECT=full` in the environment also if this host lacks something.
+//! With `AGENT_HOST_DANGER_LEAK` in the environment the wall has holes on purpose, to show that the
+//! table would tell.
 //!
 //! `agent_host CMD ARGS…` runs a command in the same sandbox, with the current directory as its
 //! workspace. Exits with the command's code, 128+N after signal N, 124 after the time limit

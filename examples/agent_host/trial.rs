@@ -4,7 +4,7 @@ use crate::attacker::{self, HOLD};
 use crate::attacks::Attack;
 use crate::stage::{self, Stage, VARIABLE, Victim};
 use crate::walls::{LOOP_LIMIT, Part, Wall};
-use cofferdam::{Enforcement, Sandbox, Stdio, Usage};
+use cofferdam::{Enforcement, Layer, Sandbox, Stdio, Usage};
 use std::collections::HashMap;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
@@ -246,13 +246,19 @@ fn look(running: &Running, seen: &mut Observation) {
         let children = parents.iter().filter(move |(_, parent)| **parent == of);
         children.map(|(pid, _)| *pid)
     };
-    // Behind a wall the attacker is the child of the sandbox's own process 1.
+    // Behind a wall the attacker is the child of the sandbox's own process 1, and started in its user
+    // namespace; on a wall without one, in the host's.
+    let own = || "/proc/self/ns/user".to_owned();
     let (attacker, first) = match running {
-        Running::Outside(child) => (Some(child.id()), "/proc/self/ns/user".to_owned()),
-        Running::Inside(child) => (
-            children(child.id()).min(),
-            format!("/proc/{}/ns/user", child.id()),
-        ),
+        Running::Outside(child) => (Some(child.id()), own()),
+        Running::Inside(child) => {
+            let namespaces = child.enforcement().layer(Layer::Namespaces);
+            let first = match namespaces.is_some_and(|report| !report.in_force.is_empty()) {
+                true => format!("/proc/{}/ns/user", child.id()),
+                false => own(),
+            };
+            (children(child.id()).min(), first)
+        }
     };
     let Some(attacker) = attacker else { return };
     seen.processes = Some(1 + children(attacker).count());

@@ -2,7 +2,9 @@
 //! what each is worth.
 
 use crate::stage::{Stage, VARIABLE};
-use cofferdam::{Bytes, Enforce, Host, Layer, Layers, Limits, Sandbox, SandboxBuilder};
+use cofferdam::{
+    Bytes, Enforce, Host, Layer, Layers, Limits, Sandbox, SandboxBuilder, SyscallIntent,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +14,10 @@ pub const BOMB_LIMIT: u32 = 32;
 pub const HOG_LIMIT: Bytes = Bytes::mib(128);
 /// See [`BOMB_LIMIT`].
 pub const LOOP_LIMIT: Duration = Duration::from_millis(500);
+
+/// With this variable in the environment the whole wall has three holes, each of which must be found:
+/// the host's network, nested namespaces, and a file of the home.
+const DANGER: &str = "AGENT_HOST_DANGER_LEAK";
 
 /// A part of the policy that holds an attack by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +112,17 @@ pub fn build(wall: Wall, stage: &Stage, host: &Host) -> Result<Sandbox, String> 
     }
     if wall == Wall::Without(Part::Environment) {
         builder = builder.environment(|environment| environment.inherit(VARIABLE));
+    }
+    if wall == Wall::Full && std::env::var_os(DANGER).is_some() {
+        builder = builder
+            .network(|network| network.host())
+            .syscalls(|syscalls| syscalls.allow(SyscallIntent::NestedNamespaces))
+            .read(
+                stage
+                    .home
+                    .as_ref()
+                    .map_or(&stage.outside, |(secret, _)| secret),
+            );
     }
     builder.build().map_err(|error| error.to_string())
 }

@@ -55,6 +55,16 @@ const ATTACKS: [&str; 15] = [
     "runaway loop",
 ];
 
+/// What the table says of an attack, from its verdict on.
+fn row<'a>(text: &'a str, attack: &str) -> &'a str {
+    let mut rows = text.lines().map(str::trim_start).filter_map(|line| {
+        let rest = line.strip_prefix(attack)?;
+        rest.starts_with("  ").then(|| rest.trim_start())
+    });
+    rows.next()
+        .unwrap_or_else(|| panic!("no row for {attack}:\n{text}"))
+}
+
 #[test]
 fn the_day_is_done_and_every_attack_is_held() {
     let output = run("agent_host", &[], &[("COLUMNS", "1000")]);
@@ -62,11 +72,7 @@ fn the_day_is_done_and_every_attack_is_held() {
     println!("{text}");
     assert_eq!(output.status.code(), Some(0), "{text}");
     for attack in ATTACKS {
-        let row = text.lines().map(str::trim_start).find_map(|line| {
-            let rest = line.strip_prefix(attack)?;
-            rest.starts_with("  ").then(|| rest.trim_start())
-        });
-        let row = row.unwrap_or_else(|| panic!("no row for {attack}:\n{text}"));
+        let row = row(&text, attack);
         // Where even the control is impossible, the row says so by name, and with
         // COFFERDAM_EXPECT=full the exit code above is not 0.
         assert!(
@@ -78,6 +84,30 @@ fn the_day_is_done_and_every_attack_is_held() {
     assert!(
         held >= ATTACKS.len() - 5,
         "only {held} attacks were tried:\n{text}"
+    );
+}
+
+#[test]
+fn a_wall_with_holes_is_told_and_fails() {
+    let variables = [("COLUMNS", "1000"), ("AGENT_HOST_DANGER_LEAK", "1")];
+    let output = run("agent_host", &[], &variables);
+    let text = text(&output);
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let leaking = [
+        "read a file in the home",
+        "reach a TCP listener",
+        "nested user namespace",
+    ];
+    for attack in ATTACKS {
+        let row = row(&text, attack);
+        let leaks = leaking.contains(&attack);
+        // What even the control cannot do on this host, a hole does not make possible.
+        let told = row.starts_with("LEAKED  ") == leaks || row.starts_with("no control  ");
+        assert!(told, "{attack}: {row}");
+    }
+    assert!(
+        row(&text, "reach a TCP listener").starts_with("LEAKED  "),
+        "{text}"
     );
 }
 

@@ -28,7 +28,10 @@ pub fn run(command: &[&str]) -> Outcome {
         // KEYCTL_GET_KEYRING_ID of the session keyring.
         ["keyctl"] => (libc::SYS_keyctl, [0, -3_isize as usize, 0, 0, 0, 0]),
         ["request_key"] => (libc::SYS_request_key, [NOWHERE, NOWHERE, 0, 0, 0, 0]),
-        ["name_to_handle_at"] => (libc::SYS_name_to_handle_at, [none, text, NOWHERE, NOWHERE, 0, 0]),
+        ["name_to_handle_at"] => (
+            libc::SYS_name_to_handle_at,
+            [none, text, NOWHERE, NOWHERE, 0, 0],
+        ),
         ["open_by_handle_at"] => (libc::SYS_open_by_handle_at, [none, NOWHERE, 0, 0, 0, 0]),
         // FAN_REPORT_FID, which ordinary users may have.
         ["fanotify_init"] => (libc::SYS_fanotify_init, [0x200, 0, 0, 0, 0, 0]),
@@ -64,7 +67,10 @@ pub fn run(command: &[&str]) -> Outcome {
         ["process_madvise"] => (libc::SYS_process_madvise, [none, NOWHERE, 0, 0, 0, 0]),
         ["process_vm_writev"] => {
             let own = std::process::id() as usize;
-            (libc::SYS_process_vm_writev, [own, NOWHERE, 1, NOWHERE, 1, 0])
+            (
+                libc::SYS_process_vm_writev,
+                [own, NOWHERE, 1, NOWHERE, 1, 0],
+            )
         }
         ["migrate_pages"] => (libc::SYS_migrate_pages, [0, 0, NOWHERE, NOWHERE, 0, 0]),
         ["sethostname"] => (libc::SYS_sethostname, [NOWHERE, 5, 0, 0, 0, 0]),
@@ -93,8 +99,11 @@ pub fn run(command: &[&str]) -> Outcome {
 /// A working ring: what would open files and sockets past a filter.
 fn io_uring() -> Outcome {
     let parameters = [0_u64; 15];
-    call(libc::SYS_io_uring_setup, [1, parameters.as_ptr() as usize, 0, 0, 0, 0])
-        .map(|_| String::new())
+    call(
+        libc::SYS_io_uring_setup,
+        [1, parameters.as_ptr() as usize, 0, 0, 0, 0],
+    )
+    .map(|_| String::new())
 }
 
 /// Reads the clock's state, as everybody may.

@@ -103,9 +103,8 @@ fn set_xattr(path: &str) -> Outcome {
     let path = c_path(path);
     let name = c"user.cofferdam";
     // SAFETY: setxattr(2) reads both strings up to their NUL and one byte of the value.
-    let answer = unsafe {
-        libc::setxattr(path.as_ptr(), name.as_ptr(), b"1".as_ptr().cast(), 1, 0)
-    };
+    let answer =
+        unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), b"1".as_ptr().cast(), 1, 0) };
     check(answer).map(|_| String::new())
 }
 
@@ -187,9 +186,20 @@ fn handle(path: &str) -> Outcome {
     let handle_at = &raw mut handle as usize;
     call(
         libc::SYS_name_to_handle_at,
-        [here, path.as_ptr() as usize, handle_at, &raw mut mount as usize, 0, 0],
+        [
+            here,
+            path.as_ptr() as usize,
+            handle_at,
+            &raw mut mount as usize,
+            0,
+            0,
+        ],
     )?;
-    let root = File::open(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())).parent().expect("an absolute path"))?;
+    let root = File::open(
+        Path::new(std::ffi::OsStr::from_bytes(path.to_bytes()))
+            .parent()
+            .expect("an absolute path"),
+    )?;
     let fd = call(
         libc::SYS_open_by_handle_at,
         [

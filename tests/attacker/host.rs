@@ -81,7 +81,10 @@ fn propagation(at: &str, kind: libc::c_ulong) {
 /// Runs the attack without the wall and behind it, and prints both answers.
 fn both(builder: cofferdam::SandboxBuilder, attack: &[&str]) {
     let own = std::env::current_exe().expect("a program");
-    let outside = Command::new(&own).args(attack).stdin(Stdio2::inherit()).output();
+    let outside = Command::new(&own)
+        .args(attack)
+        .stdin(Stdio2::inherit())
+        .output();
     print_answer("outside", &outside.expect("the attack outside").stdout);
     let sandbox = builder
         .filesystem(|files| files.rule(PathRule::read(&own).at("/attacker")))
@@ -93,7 +96,9 @@ fn both(builder: cofferdam::SandboxBuilder, attack: &[&str]) {
         .stdin(Stdio::inherit())
         .output()
         .unwrap_or_else(|error| panic!("{error}"));
-    std::io::stderr().write_all(&inside.stderr).expect("an open stream");
+    std::io::stderr()
+        .write_all(&inside.stderr)
+        .expect("an open stream");
     print_answer("inside", &inside.stdout);
 }
 
@@ -130,7 +135,10 @@ fn later(directory: &str, attack: &[&str]) {
         .unwrap_or_else(|error| panic!("{error}"));
     let mut outside_says = BufReader::new(control.stdout.take().expect("piped")).lines();
     let mut inside_says = BufReader::new(inside.stdout.take().expect("piped")).lines();
-    for lines in [&mut outside_says as &mut dyn Iterator<Item = _>, &mut inside_says] {
+    for lines in [
+        &mut outside_says as &mut dyn Iterator<Item = _>,
+        &mut inside_says,
+    ] {
         let line: Option<std::io::Result<String>> = lines.next();
         assert_eq!(line.expect("a line").expect("text"), "ready");
     }
@@ -138,10 +146,23 @@ fn later(directory: &str, attack: &[&str]) {
     fs::create_dir(&at).expect("a directory");
     namespaces::run(&["tmpfs", &at]).expect("a mount");
     fs::write(format!("{at}/file"), "mounted later").expect("a file");
-    control.stdin.take().expect("piped").write_all(b"go\n").expect("a reader");
-    inside.stdin.take().expect("piped").write_all(b"go\n").expect("a reader");
+    control
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"go\n")
+        .expect("a reader");
+    inside
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"go\n")
+        .expect("a reader");
     let rest = |lines: &mut dyn Iterator<Item = std::io::Result<String>>| {
-        lines.map(|line| line.expect("text")).collect::<Vec<_>>().join("\n")
+        lines
+            .map(|line| line.expect("text"))
+            .collect::<Vec<_>>()
+            .join("\n")
     };
     print_answer("outside", rest(&mut outside_says).as_bytes());
     print_answer("inside", rest(&mut inside_says).as_bytes());

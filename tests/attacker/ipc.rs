@@ -10,8 +10,11 @@ pub fn run(command: &[&str]) -> Outcome {
             let (kind, name) = (c"user".as_ptr() as usize, c_path(name));
             // KEYCTL_SEARCH.
             let keyring = number::<isize>(keyring) as usize;
-            call(libc::SYS_keyctl, [10, keyring, kind, name.as_ptr() as usize, 0, 0])
-                .map(|_| String::new())
+            call(
+                libc::SYS_keyctl,
+                [10, keyring, kind, name.as_ptr() as usize, 0, 0],
+            )
+            .map(|_| String::new())
         }
         ["shm-read", id] => shm_read(number(id)),
         ["shm-by-key", key] => {
@@ -37,7 +40,10 @@ pub fn run(command: &[&str]) -> Outcome {
 fn key_read(serial: i32) -> Outcome {
     let mut bytes = [0_u8; 256];
     let at = bytes.as_mut_ptr() as usize;
-    let n = call(libc::SYS_keyctl, [11, serial as usize, at, bytes.len(), 0, 0])?;
+    let n = call(
+        libc::SYS_keyctl,
+        [11, serial as usize, at, bytes.len(), 0, 0],
+    )?;
     Ok(String::from_utf8_lossy(&bytes[..n.min(256)]).into_owned())
 }
 
@@ -57,9 +63,7 @@ fn shm_read(id: i32) -> Outcome {
 fn msg_read(id: i32) -> Outcome {
     let mut buffer = [0_u64; 1];
     // SAFETY: msgrcv(2) writes a long and no bytes of text.
-    let answer = unsafe {
-        libc::msgrcv(id, buffer.as_mut_ptr().cast(), 0, 0, libc::IPC_NOWAIT)
-    };
+    let answer = unsafe { libc::msgrcv(id, buffer.as_mut_ptr().cast(), 0, 0, libc::IPC_NOWAIT) };
     match io::Error::last_os_error() {
         _ if answer >= 0 => Ok(String::new()),
         error if error.raw_os_error() == Some(libc::E2BIG) => Ok("a message is there".into()),

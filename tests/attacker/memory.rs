@@ -7,9 +7,7 @@ use std::os::unix::fs::FileExt;
 
 pub fn run(command: &[&str]) -> Outcome {
     match command {
-        ["vm-read", pid, address, length] => {
-            vm_read(number(pid), number(address), number(length))
-        }
+        ["vm-read", pid, address, length] => vm_read(number(pid), number(address), number(length)),
         ["search", reversed] => search(&needle(reversed)),
         ["search-in", pid, reversed] => {
             let needle = needle(reversed);

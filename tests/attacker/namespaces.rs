@@ -83,9 +83,7 @@ pub fn become_root() -> io::Result<()> {
 fn mount(source: &std::ffi::CStr, at: &str, kind: &std::ffi::CStr, flags: u64) -> Outcome {
     let at = c_path(at);
     // SAFETY: mount(2) reads the strings up to their NULs; the data may be null.
-    let answer = unsafe {
-        libc::mount(source.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, null())
-    };
+    let answer = unsafe { libc::mount(source.as_ptr(), at.as_ptr(), kind.as_ptr(), flags, null()) };
     check(answer).map(|_| String::new())
 }
 
@@ -137,7 +135,10 @@ fn clone3() -> Outcome {
     arguments[0] = libc::CLONE_NEWUSER as u64;
     arguments[4] = libc::SIGCHLD as u64;
     let size = size_of_val(&arguments);
-    match call(libc::SYS_clone3, [arguments.as_ptr() as usize, size, 0, 0, 0, 0])? {
+    match call(
+        libc::SYS_clone3,
+        [arguments.as_ptr() as usize, size, 0, 0, 0, 0],
+    )? {
         // SAFETY: as in `clone`.
         0 => unsafe { libc::_exit(0) },
         child => reaped(child),

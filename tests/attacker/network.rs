@@ -23,7 +23,11 @@ pub fn run(command: &[&str]) -> Outcome {
         ["tcp-fast-open-message", address] => fast_open(&resolve(address)?, true),
         ["udp", address] => {
             let address = resolve(address)?;
-            let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+            let any = if address.is_ipv4() {
+                "0.0.0.0:0"
+            } else {
+                "[::]:0"
+            };
             UdpSocket::bind(any)?.send_to(b"attack", address)?;
             Ok(String::new())
         }
@@ -49,7 +53,10 @@ pub fn run(command: &[&str]) -> Outcome {
         ["vsock", port] => vsock(number(port)),
         ["interfaces"] => {
             let text = fs::read_to_string("/proc/self/net/dev")?;
-            let names = text.lines().skip(2).filter_map(|line| line.split(':').next());
+            let names = text
+                .lines()
+                .skip(2)
+                .filter_map(|line| line.split(':').next());
             let mut names: Vec<_> = names.map(str::trim).collect();
             names.sort_unstable();
             Ok(names.join(" "))
@@ -111,8 +118,11 @@ fn fast_open(address: &std::net::SocketAddr, by_message: bool) -> Outcome {
     message.msg_namelen = size as u32;
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
-    call(libc::SYS_sendmsg, [fd, &raw const message as usize, flags, 0, 0, 0])
-        .map(|_| String::new())
+    call(
+        libc::SYS_sendmsg,
+        [fd, &raw const message as usize, flags, 0, 0, 0],
+    )
+    .map(|_| String::new())
 }
 
 fn tcp_by(protocol: i32, port: u16) -> Outcome {

@@ -27,7 +27,9 @@ pub fn run(command: &[&str]) -> Outcome {
         }
         ["affinity", pid] => affinity(number(pid)),
         ["limit", pid] => limit(number(pid)),
-        ["oom", pid] => fs::write(format!("/proc/{pid}/oom_score_adj"), "999").map(|()| String::new()),
+        ["oom", pid] => {
+            fs::write(format!("/proc/{pid}/oom_score_adj"), "999").map(|()| String::new())
+        }
         ["seize", pid] => memory::seize(number(pid)),
         ["seize-child"] => with_child(memory::seize),
         ["read-child"] => with_child(|pid| {
@@ -46,7 +48,14 @@ pub fn run(command: &[&str]) -> Outcome {
         }
         ["ids"] => {
             // SAFETY: these touch no memory and cannot fail.
-            let ids = unsafe { [libc::getuid(), libc::geteuid(), libc::getgid(), libc::getegid()] };
+            let ids = unsafe {
+                [
+                    libc::getuid(),
+                    libc::geteuid(),
+                    libc::getgid(),
+                    libc::getegid(),
+                ]
+            };
             Ok(ids.map(|id| id.to_string()).join(" "))
         }
         ["become", uid] => {
@@ -99,7 +108,9 @@ fn affinity(pid: i32) -> Outcome {
     // SAFETY: sched_getaffinity(2) writes at most `size` bytes.
     check(unsafe { libc::sched_getaffinity(0, size, &mut set) })?;
     // SAFETY: CPU_ISSET reads a bit within the set.
-    let last = (0..1024).rev().find(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) });
+    let last = (0..1024)
+        .rev()
+        .find(|&cpu| unsafe { libc::CPU_ISSET(cpu, &set) });
     // SAFETY: as above.
     let mut one: libc::cpu_set_t = unsafe { std::mem::zeroed() };
     // SAFETY: CPU_SET writes a bit within the set.
@@ -115,9 +126,7 @@ fn limit(pid: i32) -> Outcome {
         rlim_max: 77,
     };
     // SAFETY: prlimit(2) reads one rlimit; nothing is written to a null pointer.
-    let answer = unsafe {
-        libc::prlimit(pid, libc::RLIMIT_NOFILE, &new, std::ptr::null_mut())
-    };
+    let answer = unsafe { libc::prlimit(pid, libc::RLIMIT_NOFILE, &new, std::ptr::null_mut()) };
     check(answer).map(|_| String::new())
 }
 
@@ -177,7 +186,12 @@ fn bystander(secret: &str) -> Outcome {
         // Where the Yama module restricts tracing, this one lets anybody.
         libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0);
     }
-    println!("ready {} {} {}", std::process::id(), secret.as_ptr() as usize, secret.len());
+    println!(
+        "ready {} {} {}",
+        std::process::id(),
+        secret.as_ptr() as usize,
+        secret.len()
+    );
     let mut line = String::new();
     loop {
         line.clear();
@@ -185,7 +199,14 @@ fn bystander(secret: &str) -> Outcome {
         if io::stdin().read_line(&mut line)? == 0 {
             return Ok(String::new());
         }
-        println!("{}", if SIGNALLED.load(Ordering::Relaxed) { "signalled" } else { "quiet" });
+        println!(
+            "{}",
+            if SIGNALLED.load(Ordering::Relaxed) {
+                "signalled"
+            } else {
+                "quiet"
+            }
+        );
     }
 }
 
@@ -257,12 +278,17 @@ fn heartbeat(fd: i32) -> ! {
 fn status(names: &str) -> Outcome {
     let text = fs::read_to_string("/proc/self/status")?;
     let field = |name: &str| {
-        let line = text.lines().find(|line| line.split(':').next() == Some(name));
+        let line = text
+            .lines()
+            .find(|line| line.split(':').next() == Some(name));
         line.and_then(|line| line.split_once(':'))
             .map_or("?", |(_, value)| value.trim())
             .replace('\t', ",")
     };
-    let all: Vec<String> = names.split(',').map(|name| format!("{name}={}", field(name))).collect();
+    let all: Vec<String> = names
+        .split(',')
+        .map(|name| format!("{name}={}", field(name)))
+        .collect();
     Ok(all.join(" "))
 }
 
@@ -298,5 +324,10 @@ fn core_limit() -> Outcome {
     };
     // SAFETY: setrlimit(2) reads one rlimit.
     let raised = check(unsafe { libc::setrlimit(libc::RLIMIT_CORE, &more) });
-    Ok(format!("{} {} raised {}", before.0, before.1, raised.is_ok()))
+    Ok(format!(
+        "{} {} raised {}",
+        before.0,
+        before.1,
+        raised.is_ok()
+    ))
 }

@@ -11,14 +11,18 @@ pub fn run(command: &[&str]) -> Outcome {
             let request = request.trim_start_matches("0x");
             let request = usize::from_str_radix(request, 16).expect("a hexadecimal request");
             let byte = b'X';
-            call(libc::SYS_ioctl, [0, request, &raw const byte as usize, 0, 0, 0])
-                .map(|_| String::new())
+            call(
+                libc::SYS_ioctl,
+                [0, request, &raw const byte as usize, 0, 0, 0],
+            )
+            .map(|_| String::new())
         }
         // Makes standard input the controlling terminal; with 1, takes it from another session.
-        ["take", force] => {
-            call(libc::SYS_ioctl, [0, libc::TIOCSCTTY as usize, number(force), 0, 0, 0])
-                .map(|_| String::new())
-        }
+        ["take", force] => call(
+            libc::SYS_ioctl,
+            [0, libc::TIOCSCTTY as usize, number(force), 0, 0, 0],
+        )
+        .map(|_| String::new()),
         ["new-session"] => {
             // SAFETY: setsid(2) touches no memory.
             crate::check(unsafe { libc::setsid() }).map(|_| String::new())

@@ -20,14 +20,25 @@ fn leak(path: &Path) -> OwnedFd {
 #[test]
 fn leaked_descriptors_stay_outside() {
     let scene = Scene::new();
-    let held = [leak(&scene.canary("file")), leak(Path::new("/")), leak(&scene.beyond)];
+    let held = [
+        leak(&scene.canary("file")),
+        leak(Path::new("/")),
+        leak(&scene.beyond),
+    ];
     let attack: &[&str] = &["processes", "descriptors"];
     let control = one_outside(attack);
     for fd in &held {
-        assert!(control.contains(&format!(" {}=", fd.as_raw_fd())), "{control}");
+        assert!(
+            control.contains(&format!(" {}=", fd.as_raw_fd())),
+            "{control}"
+        );
     }
     let answer = one_inside(&build(wall()), attack);
-    let numbers: Vec<_> = answer.split(' ').skip(1).filter_map(|fd| fd.split('=').next()).collect();
+    let numbers: Vec<_> = answer
+        .split(' ')
+        .skip(1)
+        .filter_map(|fd| fd.split('=').next())
+        .collect();
     assert_eq!(numbers, ["0", "1", "2"], "{answer}");
 }
 
@@ -46,7 +57,13 @@ fn init_holds_nothing_of_the_host() {
                 .collect();
             links.sort();
             let kinds: Vec<&str> = links.iter().filter_map(|l| l.split('[').next()).collect();
-            let expected = ["/dev/null", "/dev/null", "/dev/null", "anon_inode:", "socket:"];
+            let expected = [
+                "/dev/null",
+                "/dev/null",
+                "/dev/null",
+                "anon_inode:",
+                "socket:",
+            ];
             assert_eq!(kinds, expected, "{links:?}");
         }
         // Not even the host's own user can look into a process that cannot be dumped.
@@ -82,7 +99,10 @@ fn a_leaked_directory_is_no_working_directory() {
             assert!(!done(answer.trim()), "descriptor {fd}: {answer}");
         }
     }
-    let attacks: [&[&str]; 2] = [&["processes", "directory"], &["files", "list", "/proc/self/cwd/"]];
+    let attacks: [&[&str]; 2] = [
+        &["processes", "directory"],
+        &["files", "list", "/proc/self/cwd/"],
+    ];
     let answers = inside(&sandbox, &attacks);
     assert_eq!(answers[0], format!("done {}", scene.workspace.display()));
     assert_eq!(answers[1], "done");
@@ -112,8 +132,14 @@ fn with_stream(attack: &[&str], open: impl Fn(&Path) -> File, which: usize) -> [
     };
     command.output().unwrap_or_else(|error| panic!("{error}"));
     [outside, inside].map(|path| {
-        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).expect("it").permissions());
-        format!("{} {:o}", fs::read_to_string(path).expect("the file"), mode & 0o7777)
+        let mode = std::os::unix::fs::PermissionsExt::mode(
+            &fs::metadata(&path).expect("it").permissions(),
+        );
+        format!(
+            "{} {:o}",
+            fs::read_to_string(path).expect("the file"),
+            mode & 0o7777
+        )
     })
 }
 
@@ -146,10 +172,17 @@ fn a_file_for_appending_cannot_be_changed_otherwise() {
     ];
     for attack in attacks {
         let [outside, inside] = with_stream(attack, open, 2);
-        assert!(!outside.starts_with("canary 6"), "{attack:?} does nothing outside: {outside}");
+        assert!(
+            !outside.starts_with("canary 6"),
+            "{attack:?} does nothing outside: {outside}"
+        );
         // Through the pipe it can only add to the end, as it was allowed to.
         assert!(inside.starts_with("canary"), "{attack:?}: {inside}");
-        assert_eq!(inside.rsplit(' ').next(), before[1].rsplit(' ').next(), "{attack:?}");
+        assert_eq!(
+            inside.rsplit(' ').next(),
+            before[1].rsplit(' ').next(),
+            "{attack:?}"
+        );
     }
 }
 
@@ -161,12 +194,25 @@ fn a_file_for_writing_cannot_be_read() {
     fs::write(&file, &secret).expect("a file");
     let open = || File::options().append(true).open(&file).expect("the file");
     let attack = ["files", "read", "/proc/self/fd/2"];
-    let control = Command::new(ATTACKER).args(attack).stderr(open()).output().expect("started");
+    let control = Command::new(ATTACKER)
+        .args(attack)
+        .stderr(open())
+        .output()
+        .expect("started");
     assert!(String::from_utf8_lossy(&control.stdout).contains(&secret));
     let output = build(wall())
         .command(INSIDE)
         // The pipe is its own other end: reading it would wait for itself.
-        .args(["files", "open", "r", "/proc/self/fd/2", "--", "files", "stat", "/proc/self/fd/2"])
+        .args([
+            "files",
+            "open",
+            "r",
+            "/proc/self/fd/2",
+            "--",
+            "files",
+            "stat",
+            "/proc/self/fd/2",
+        ])
         .stderr(Stdio::from(open()))
         .timeout(PATIENCE)
         .output()

@@ -35,16 +35,26 @@ fn escape_tests() -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     for entry in fs::read_dir(folder).expect("the tests") {
         let path = entry.expect("an entry").path();
-        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
+        let stem = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
         let source = fs::read_to_string(&path).expect("a source");
-        all.extend(tests_in(&source).into_iter().map(|name| format!("{stem}::{name}")));
+        all.extend(
+            tests_in(&source)
+                .into_iter()
+                .map(|name| format!("{stem}::{name}")),
+        );
     }
     all
 }
 
 /// What stands between single backticks.
 fn quoted(text: &str) -> Vec<&str> {
-    text.lines().flat_map(|line| line.split('`').skip(1).step_by(2)).collect()
+    text.lines()
+        .flat_map(|line| line.split('`').skip(1).step_by(2))
+        .collect()
 }
 
 #[test]
@@ -60,7 +70,10 @@ fn every_test_named_in_the_threat_model_exists() {
         if place.ends_with(".rs") {
             let source = fs::read_to_string(repository().join(place));
             let source = source.unwrap_or_else(|error| panic!("{place}: {error}"));
-            assert!(tests_in(&source).contains(test), "{place} has no test {test}");
+            assert!(
+                tests_in(&source).contains(test),
+                "{place} has no test {test}"
+            );
         } else {
             assert!(tests.contains(name), "there is no test {name}");
         }
@@ -74,7 +87,10 @@ fn every_escape_test_is_named_in_the_threat_model() {
     let named: BTreeSet<&str> = quoted(&document).into_iter().collect();
     for test in escape_tests() {
         let own = test.starts_with("document::");
-        assert!(own || named.contains(test.as_str()), "{test} is not in docs/THREAT-MODEL.md");
+        assert!(
+            own || named.contains(test.as_str()),
+            "{test} is not in docs/THREAT-MODEL.md"
+        );
     }
 }
 
@@ -82,16 +98,54 @@ fn every_escape_test_is_named_in_the_threat_model() {
 fn every_published_bypass_has_a_line() {
     let document = threat_model();
     for id in [
-        "CVE-2019-5736", "CVE-2024-21626", "CVE-2016-9962", "CVE-2021-30465", "CVE-2025-31133",
-        "CVE-2025-52565", "CVE-2025-52881", "CVE-2026-41579", "CVE-2019-19921", "CVE-2023-27561",
-        "CVE-2023-28642", "CVE-2024-45310", "CVE-2024-42472", "CVE-2026-34078", "CVE-2026-34079",
-        "CVE-2026-39861", "CVE-2015-2925", "CVE-2022-0492", "CVE-2025-59944", "CVE-2019-7303",
-        "CVE-2017-5226", "CVE-2023-1523", "CVE-2021-41133", "CVE-2022-30594", "CVE-2022-0185",
-        "CVE-2022-0847", "CVE-2023-32233", "CVE-2024-1086", "CVE-2020-14386", "CVE-2021-26708",
-        "CVE-2017-16995", "CVE-2022-29582", "CVE-2023-2598", "CVE-2021-22555", "CVE-2016-0728",
-        "CVE-2024-42318", "CVE-2025-66479", "CVE-2020-15257", "CVE-2026-25725", "CVE-2026-26268",
-        "CVE-2026-22708", "CVE-2025-59532", "CVE-2026-46406", "CVE-2026-35603", "CVE-2025-53773",
-        "CVE-2025-9074", "CVE-2025-64443", "CVE-2026-55887",
+        "CVE-2019-5736",
+        "CVE-2024-21626",
+        "CVE-2016-9962",
+        "CVE-2021-30465",
+        "CVE-2025-31133",
+        "CVE-2025-52565",
+        "CVE-2025-52881",
+        "CVE-2026-41579",
+        "CVE-2019-19921",
+        "CVE-2023-27561",
+        "CVE-2023-28642",
+        "CVE-2024-45310",
+        "CVE-2024-42472",
+        "CVE-2026-34078",
+        "CVE-2026-34079",
+        "CVE-2026-39861",
+        "CVE-2015-2925",
+        "CVE-2022-0492",
+        "CVE-2025-59944",
+        "CVE-2019-7303",
+        "CVE-2017-5226",
+        "CVE-2023-1523",
+        "CVE-2021-41133",
+        "CVE-2022-30594",
+        "CVE-2022-0185",
+        "CVE-2022-0847",
+        "CVE-2023-32233",
+        "CVE-2024-1086",
+        "CVE-2020-14386",
+        "CVE-2021-26708",
+        "CVE-2017-16995",
+        "CVE-2022-29582",
+        "CVE-2023-2598",
+        "CVE-2021-22555",
+        "CVE-2016-0728",
+        "CVE-2024-42318",
+        "CVE-2025-66479",
+        "CVE-2020-15257",
+        "CVE-2026-25725",
+        "CVE-2026-26268",
+        "CVE-2026-22708",
+        "CVE-2025-59532",
+        "CVE-2026-46406",
+        "CVE-2026-35603",
+        "CVE-2025-53773",
+        "CVE-2025-9074",
+        "CVE-2025-64443",
+        "CVE-2026-55887",
     ] {
         assert!(document.contains(id), "{id} is not in docs/THREAT-MODEL.md");
     }

@@ -42,7 +42,10 @@ fn no_change(sandbox: &cofferdam::Sandbox, file: &Path, ways: &[PathBuf]) {
     for way in ways {
         let before = state(file);
         let attacks = changes(way);
-        let attacks: Vec<Vec<&str>> = attacks.iter().map(|a| a.iter().map(String::as_str).collect()).collect();
+        let attacks: Vec<Vec<&str>> = attacks
+            .iter()
+            .map(|a| a.iter().map(String::as_str).collect())
+            .collect();
         let attacks: Vec<&[&str]> = attacks.iter().map(Vec::as_slice).collect();
         let answers = inside(sandbox, &attacks);
         assert_eq!(state(file), before, "by {}: {answers:?}", way.display());
@@ -55,7 +58,11 @@ fn no_change(sandbox: &cofferdam::Sandbox, file: &Path, ways: &[PathBuf]) {
             lacks("extended attributes of the user on the temporary directory's file system");
             continue;
         }
-        assert_ne!(state(file), before, "{attack:?} does nothing outside: {answer}");
+        assert_ne!(
+            state(file),
+            before,
+            "{attack:?} does nothing outside: {answer}"
+        );
         let beside = PathBuf::from(format!("{}-other", file.display()));
         let _ = fs::remove_dir(&beside);
         let _ = fs::remove_file(&beside);
@@ -94,7 +101,12 @@ fn links_in_the_workspace_do_not_lead_out() {
     let before = trace(&canary);
     one_inside(&sandbox, &["files", "write", text(&link), "changed"]);
     assert_eq!(trace(&canary), before);
-    assert!(done(&one_outside(&["files", "write", text(&link), "changed"])));
+    assert!(done(&one_outside(&[
+        "files",
+        "write",
+        text(&link),
+        "changed"
+    ])));
     assert_ne!(trace(&canary), before);
 }
 
@@ -106,12 +118,26 @@ fn what_is_read_only_does_not_change() {
     symlink(&canary, scene.workspace.join("link")).expect("a link");
     symlink(&scene.beyond, scene.workspace.join("directory")).expect("a link");
     let by_root = PathBuf::from(format!("/proc/self/root{}", canary.display()));
-    let ways = [canary.clone(), scene.workspace.join("directory/file"), by_root, "/again/file".into()];
+    let ways = [
+        canary.clone(),
+        scene.workspace.join("directory/file"),
+        by_root,
+        "/again/file".into(),
+    ];
     let again = PathRule::read(&scene.beyond).at("/again");
-    let wall = scene.wall().read(&scene.beyond).filesystem(|files| files.rule(again));
+    let wall = scene
+        .wall()
+        .read(&scene.beyond)
+        .filesystem(|files| files.rule(again));
     let sandbox = build(wall);
-    assert_eq!(one_inside(&sandbox, &["files", "read", text(&canary)]), "done canary");
-    assert_eq!(one_inside(&sandbox, &["files", "read", "/again/file"]), "done canary");
+    assert_eq!(
+        one_inside(&sandbox, &["files", "read", text(&canary)]),
+        "done canary"
+    );
+    assert_eq!(
+        one_inside(&sandbox, &["files", "read", "/again/file"]),
+        "done canary"
+    );
     no_change(&sandbox, &canary, &ways);
     let link = scene.workspace.join("link");
     let before = trace(&canary);
@@ -144,13 +170,26 @@ fn a_hard_link_does_not_carry_a_file_out() {
 #[test]
 fn files_of_the_user_and_the_system_are_not_there() {
     let home = PathBuf::from(std::env::var_os("HOME").expect("a home"));
-    let held = tempfile::Builder::new().prefix(".cofferdam-").tempdir_in(&home).expect("a directory");
+    let held = tempfile::Builder::new()
+        .prefix(".cofferdam-")
+        .tempdir_in(&home)
+        .expect("a directory");
     let key = held.path().join("id_ed25519");
     fs::write(&key, "private key").expect("a file");
     let run = tempfile::tempdir_in("/var/tmp").expect("a directory");
     let other = run.path().join("other");
     fs::write(&other, "another program's").expect("a file");
-    let readable = ["/etc/hostname", "/etc/machine-id", "/etc/fstab", "/etc/login.defs", "/sys/kernel/uevent_seqnum", "/boot", "/var/log", "/run", "/srv"];
+    let readable = [
+        "/etc/hostname",
+        "/etc/machine-id",
+        "/etc/fstab",
+        "/etc/login.defs",
+        "/sys/kernel/uevent_seqnum",
+        "/boot",
+        "/var/log",
+        "/run",
+        "/srv",
+    ];
     let sandbox = build(wall());
     for (path, text) in [(&key, "private key"), (&other, "another program's")] {
         let attack = ["files", "read", path.to_str().expect("text")];
@@ -164,8 +203,14 @@ fn files_of_the_user_and_the_system_are_not_there() {
         assert_eq!(one_inside(&sandbox, &attack), "ENOENT", "{path}");
     }
     assert!(shown > 2, "nothing to hide here");
-    assert_ne!(one_inside(&sandbox, &["files", "read", "/etc/shadow"]), "done");
-    assert_eq!(one_inside(&sandbox, &["files", "read", "/etc/shadow"]), "ENOENT");
+    assert_ne!(
+        one_inside(&sandbox, &["files", "read", "/etc/shadow"]),
+        "done"
+    );
+    assert_eq!(
+        one_inside(&sandbox, &["files", "read", "/etc/shadow"]),
+        "ENOENT"
+    );
 }
 
 #[test]
@@ -174,9 +219,16 @@ fn the_system_is_read_only() {
     let paths = ["/usr/bin/env", "/etc/passwd", "/etc/ld.so.cache", "/bin/sh"];
     for path in paths {
         let answer = one_inside(&sandbox, &["files", "open", "w", path]);
-        assert!(["EROFS", "EACCES"].contains(&answer.as_str()), "{path}: {answer}");
+        assert!(
+            ["EROFS", "EACCES"].contains(&answer.as_str()),
+            "{path}: {answer}"
+        );
         // The kernel itself keeps them from an ordinary user.
-        assert_eq!(done(&one_outside(&["files", "open", "w", path])), is_root(), "{path}");
+        assert_eq!(
+            done(&one_outside(&["files", "open", "w", path])),
+            is_root(),
+            "{path}"
+        );
     }
     for directory in ["/", "/usr", "/etc", "/dev", "/usr/bin", "/proc"] {
         let path = format!("{directory}/cofferdam-made");
@@ -190,11 +242,10 @@ fn the_system_is_read_only() {
 fn a_bind_without_exec_runs_nothing() {
     let scene = Scene::new();
     let program = scene.beyond.join("program");
-    fs::copy(ATTACKER, &program).expect("a copy");
+    copy_program(&program);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
-    let sandbox = build(wall().filesystem(|files| {
-        files.rule(PathRule::read(&scene.beyond).no_exec())
-    }));
+    let sandbox =
+        build(wall().filesystem(|files| files.rule(PathRule::read(&scene.beyond).no_exec())));
     let attack = ["files", "exec", text(&program), "processes", "directory"];
     assert!(done(&one_outside(&attack)));
     assert_eq!(one_inside(&sandbox, &attack), "EACCES");
@@ -204,7 +255,14 @@ fn a_bind_without_exec_runs_nothing() {
     let Some(loader) = loader else {
         return lacks("the GNU loader");
     };
-    let attack = ["files", "exec", loader, text(&program), "processes", "directory"];
+    let attack = [
+        "files",
+        "exec",
+        loader,
+        text(&program),
+        "processes",
+        "directory",
+    ];
     assert!(done(&one_outside(&attack)));
     assert!(!done(&one_inside(&sandbox, &attack)));
     let allowed = build(wall().read(&scene.beyond));

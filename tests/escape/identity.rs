@@ -17,7 +17,10 @@ fn no_capability_is_left() {
     );
     assert_eq!(status, expected);
     // NOROOT, NO_SETUID_FIXUP, NO_CAP_AMBIENT_RAISE set; these and KEEP_CAPS locked (capabilities(7)).
-    assert_eq!(one_inside(&sandbox, &["processes", "securebits"]), "done 0xef");
+    assert_eq!(
+        one_inside(&sandbox, &["processes", "securebits"]),
+        "done 0xef"
+    );
     let control = one_outside(&["processes", "status", "CapBnd,Seccomp"]);
     assert_ne!(control, format!("done CapBnd={none} Seccomp=2"));
     assert_eq!(one_outside(&["processes", "securebits"]), "done 0x0");
@@ -29,13 +32,21 @@ fn the_host_sees_an_ordinary_user() {
     assert_eq!(waiting.says(), "ready");
     let status = fs::read_to_string(format!("/proc/{}/status", waiting.id())).expect("a status");
     let ids = |name: &str| -> Vec<u32> {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("a line");
-        line.split_whitespace().map(|id| id.parse().expect("an id")).collect()
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name))
+            .expect("a line");
+        line.split_whitespace()
+            .map(|id| id.parse().expect("an id"))
+            .collect()
     };
     let (users, groups, more) = (ids("Uid:"), ids("Gid:"), ids("Groups:"));
     if is_root() {
         let range = IdRange::DEFAULT;
-        assert!(users.iter().chain(&groups).all(|id| range.contains(*id)), "{status}");
+        assert!(
+            users.iter().chain(&groups).all(|id| range.contains(*id)),
+            "{status}"
+        );
         assert!(more.is_empty(), "{status}");
     } else {
         // SAFETY: getuid(2) touches no memory and cannot fail.
@@ -52,11 +63,20 @@ fn no_id_can_be_taken_on() {
         assert!(!done(&one_inside(&sandbox, &["processes", "become", id])));
     }
     assert_eq!(one_inside(&sandbox, &["processes", "groups"]), "EPERM");
-    assert_eq!(done(&one_outside(&["processes", "become", "65534"])), is_root());
+    assert_eq!(
+        done(&one_outside(&["processes", "become", "65534"])),
+        is_root()
+    );
     assert_eq!(done(&one_outside(&["processes", "groups"])), is_root());
     // An ordinary user becomes root in a namespace of its own.
-    assert_eq!(one_outside(&["as-root", "processes", "ids"]), "done 0 0 0 0");
-    assert_eq!(one_inside(&sandbox, &["as-root", "processes", "ids"]), "EPERM");
+    assert_eq!(
+        one_outside(&["as-root", "processes", "ids"]),
+        "done 0 0 0 0"
+    );
+    assert_eq!(
+        one_inside(&sandbox, &["as-root", "processes", "ids"]),
+        "EPERM"
+    );
 }
 
 #[test]
@@ -66,11 +86,18 @@ fn set_user_id_programs_change_nothing() {
     if is_root() {
         let scene = Scene::new();
         let program = scene.workspace.join("program");
-        fs::copy(ATTACKER, &program).expect("a copy");
+        copy_program(&program);
         chown(&program, Some(12345), Some(12345)).expect("an owner");
         fs::set_permissions(&program, fs::Permissions::from_mode(0o6755)).expect("a mode");
         for field in ["Uid:", "Gid:"] {
-            let attack = ["processes", "status-of", field, text(&program), "processes", "hold"];
+            let attack = [
+                "processes",
+                "status-of",
+                field,
+                text(&program),
+                "processes",
+                "hold",
+            ];
             let control = one_outside(&attack);
             assert_eq!(effective(&control).as_deref(), Some("12345"), "{control}");
             for sandbox in [build(scene.wall()), build(wall().read(&program))] {
@@ -83,7 +110,8 @@ fn set_user_id_programs_change_nothing() {
         return;
     }
     let programs = ["/usr/bin/su", "/bin/su", "/usr/bin/passwd"];
-    let set = |path: &&str| fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o4000 != 0);
+    let set =
+        |path: &&str| fs::metadata(path).is_ok_and(|data| data.permissions().mode() & 0o4000 != 0);
     let Some(program) = programs.into_iter().find(set) else {
         return lacks("a set-user-ID program of root (su, passwd)");
     };
@@ -103,17 +131,27 @@ fn file_capabilities_give_nothing() {
         // The kernel lets only root put them on a file; those that are there give nothing.
         let scene = Scene::new();
         let answer = set_capabilities(&scene.canary("file"));
-        assert_eq!(answer.expect_err("refused").raw_os_error(), Some(libc::EPERM));
+        assert_eq!(
+            answer.expect_err("refused").raw_os_error(),
+            Some(libc::EPERM)
+        );
         let status = one_inside(&sandbox, &["processes", "status", "CapPrm,CapBnd"]);
-        assert_eq!(status, "done CapPrm=0000000000000000 CapBnd=0000000000000000");
+        assert_eq!(
+            status,
+            "done CapPrm=0000000000000000 CapBnd=0000000000000000"
+        );
         return;
     }
     let scene = Scene::new();
     let program = scene.workspace.join("program");
-    fs::copy(ATTACKER, &program).expect("a copy");
+    copy_program(&program);
     fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
     set_capabilities(&program).expect("capabilities");
-    for path in [&scene.workspace, scene.workspace.parent().expect("a parent")] as [&Path; 2] {
+    for path in [
+        &scene.workspace,
+        scene.workspace.parent().expect("a parent"),
+    ] as [&Path; 2]
+    {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("a mode");
     }
     let status = ["processes", "status", "CapPrm"];
@@ -134,7 +172,13 @@ fn set_capabilities(path: &Path) -> std::io::Result<()> {
     let path = std::ffi::CString::new(text(path)).expect("no NUL");
     // SAFETY: setxattr(2) reads both strings up to their NUL and 20 bytes of the value.
     let answer = unsafe {
-        libc::setxattr(path.as_ptr(), c"security.capability".as_ptr(), data.as_ptr().cast(), 20, 0)
+        libc::setxattr(
+            path.as_ptr(),
+            c"security.capability".as_ptr(),
+            data.as_ptr().cast(),
+            20,
+            0,
+        )
     };
     match answer {
         0 => Ok(()),
@@ -146,7 +190,11 @@ fn set_capabilities(path: &Path) -> std::io::Result<()> {
 fn no_setting_of_the_kernel_opens_for_writing() {
     let attack = ["files", "count-writable", "/proc/sys"];
     let count = |answer: &str| -> usize {
-        answer.split(' ').nth(1).and_then(|n| n.parse().ok()).unwrap_or_else(|| panic!("{answer}"))
+        answer
+            .split(' ')
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .unwrap_or_else(|| panic!("{answer}"))
     };
     assert_eq!(one_inside(&build(wall()), &attack), "done 0");
     let network = build(wall().network(|network| network.host()));
@@ -154,7 +202,11 @@ fn no_setting_of_the_kernel_opens_for_writing() {
     // An ordinary user can write those of namespaces of its own.
     let mut control = vec!["as-root"];
     control.extend(attack);
-    let control = if is_root() { one_outside(&attack) } else { one_outside(&control) };
+    let control = if is_root() {
+        one_outside(&attack)
+    } else {
+        one_outside(&control)
+    };
     assert!(count(&control) > 20, "{control}");
 }
 
@@ -183,7 +235,10 @@ fn levers_of_the_kernel_are_out_of_reach() {
     let mut open = Vec::new();
     for path in write {
         let answer = one_inside(&sandbox, &["files", "open", "w", path]);
-        assert!(["ENOENT", "EROFS", "EACCES"].contains(&answer.as_str()), "{path}: {answer}");
+        assert!(
+            ["ENOENT", "EROFS", "EACCES"].contains(&answer.as_str()),
+            "{path}: {answer}"
+        );
         if done(&one_outside(&["files", "open", "w", path])) {
             open.push(path);
         }
@@ -193,9 +248,18 @@ fn levers_of_the_kernel_are_out_of_reach() {
         assert!(open.len() >= 5, "only {open:?} open outside");
     }
     let mut told = 0;
-    for path in ["/proc/kcore", "/proc/kmsg", "/proc/keys", "/proc/timer_list", "/proc/interrupts"] {
+    for path in [
+        "/proc/kcore",
+        "/proc/kmsg",
+        "/proc/keys",
+        "/proc/timer_list",
+        "/proc/interrupts",
+    ] {
         let answer = one_inside(&sandbox, &["files", "read", path]);
-        assert!(["done", "EACCES", "ENOENT"].contains(&answer.as_str()), "{path}: {answer}");
+        assert!(
+            ["done", "EACCES", "ENOENT"].contains(&answer.as_str()),
+            "{path}: {answer}"
+        );
         told += usize::from(done(&one_outside(&["files", "open", "r", path])));
     }
     assert!(told >= 1);
@@ -210,7 +274,14 @@ fn the_host_names_are_not_told() {
     ];
     let answers = inside(&build(wall()), &attacks);
     assert_eq!(answers[0], "done cofferdam");
-    assert!(answers[1].split(' ').skip(1).all(|line| line.ends_with(":/")), "{}", answers[1]);
+    assert!(
+        answers[1]
+            .split(' ')
+            .skip(1)
+            .all(|line| line.ends_with(":/")),
+        "{}",
+        answers[1]
+    );
     assert_eq!(answers[2], "ENOENT");
     let control = outside(&attacks);
     assert_ne!(control[0], answers[0]);
@@ -219,7 +290,10 @@ fn the_host_names_are_not_told() {
 
 #[test]
 fn no_core_is_dumped() {
-    assert_eq!(one_inside(&build(wall()), &["processes", "core-limit"]), "done 0 0 raised false");
+    assert_eq!(
+        one_inside(&build(wall()), &["processes", "core-limit"]),
+        "done 0 0 raised false"
+    );
     let control = one_outside(&["processes", "core-limit"]);
     if control.ends_with("raised false") {
         lacks("core dumps outside (RLIMIT_CORE is 0 and cannot be raised)");

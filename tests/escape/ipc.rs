@@ -16,8 +16,20 @@ const SESSION: c_long = -3;
 const USER: c_long = -4;
 
 impl Key {
-    /// None where the kernel has no keyrings.
+    /// None where the kernel has no keyrings. The thread gets a session keyring of its own, which the
+    /// processes it starts inherit, with a link to that of the user.
     fn plant(ring: c_long, text: &str) -> Option<Self> {
+        // SAFETY: KEYCTL_JOIN_SESSION_KEYRING takes no name, and KEYCTL_LINK touches no memory.
+        let joined = unsafe {
+            let joined = libc::syscall(libc::SYS_keyctl, 1, 0);
+            libc::syscall(libc::SYS_keyctl, 8, USER, SESSION);
+            joined
+        };
+        if joined < 0 {
+            let error = std::io::Error::last_os_error();
+            assert_eq!(error.raw_os_error(), Some(libc::ENOSYS), "{error}");
+            return None;
+        }
         let name = secret();
         let (kind, c_name) = (c"user", CString::new(name.as_str()).expect("no NUL"));
         // SAFETY: add_key(2) reads two strings up to their NUL and the text within its length.
@@ -31,11 +43,7 @@ impl Key {
                 ring,
             )
         };
-        if serial < 0 {
-            let error = std::io::Error::last_os_error();
-            assert_eq!(error.raw_os_error(), Some(libc::ENOSYS), "{error}");
-            return None;
-        }
+        assert!(serial > 0, "{}", std::io::Error::last_os_error());
         // KEYCTL_SETPERM: all for the possessor and the user, as a careless owner would.
         // SAFETY: KEYCTL_SETPERM touches no memory.
         let answer = unsafe { libc::syscall(libc::SYS_keyctl, 5, serial, 0x3f3f_0000_u64) };
@@ -92,7 +100,11 @@ fn system_v_objects_of_the_host_are_not_there() {
             libc::msgget(libc::IPC_PRIVATE, libc::IPC_CREAT | 0o600),
         )
     };
-    assert!(memory >= 0 && queue >= 0, "{}", std::io::Error::last_os_error());
+    assert!(
+        memory >= 0 && queue >= 0,
+        "{}",
+        std::io::Error::last_os_error()
+    );
     // SAFETY: shmat(2) maps the segment where there is room; it is a page, and this test's alone.
     unsafe {
         let at = libc::shmat(memory, std::ptr::null(), 0);

@@ -61,8 +61,15 @@ fn listeners_of_the_host_are_not_reached() {
                 assert!(arrives(count), "{attack:?}: {control}");
             }
         }
-        let port = listener.local_addr().expect("an address").port().to_string();
-        assert!(!done(&one_inside(&sandbox, &["network", "tcp-by", "262", &port])));
+        let port = listener
+            .local_addr()
+            .expect("an address")
+            .port()
+            .to_string();
+        assert!(!done(&one_inside(
+            &sandbox,
+            &["network", "tcp-by", "262", &port]
+        )));
         settle();
         assert_eq!(count(), 0);
     }
@@ -98,8 +105,10 @@ fn abstract_sockets_of_the_host_are_not_reached() {
     socket.set_nonblocking(true).expect("a mode");
     let connections = || accepted(|| listener.accept().map(drop));
     let messages = || accepted(|| socket.recv(&mut [0; 16]).map(drop));
-    let attacks: [&[&str]; 2] =
-        [&["network", "abstract", &name], &["network", "abstract-datagram", &datagram]];
+    let attacks: [&[&str]; 2] = [
+        &["network", "abstract", &name],
+        &["network", "abstract-datagram", &datagram],
+    ];
     // In the host's network namespace there is only Landlock to keep them apart.
     for (sandbox, expected) in [(build(wall()), "ECONNREFUSED"), (host_network(), "EPERM")] {
         let answers = inside(&sandbox, &attacks);
@@ -122,15 +131,26 @@ fn sockets_with_a_path_are_not_there() {
     let by_root = format!("/proc/self/root{}", path.display());
     for sandbox in [build(scene.wall()), host_network()] {
         assert_eq!(one_inside(&sandbox, &attack), "ENOENT");
-        assert_eq!(one_inside(&sandbox, &["network", "unix", &by_root]), "ENOENT");
+        assert_eq!(
+            one_inside(&sandbox, &["network", "unix", &by_root]),
+            "ENOENT"
+        );
     }
     // A directory that is shown shows its sockets, too, unless they are hidden.
     let hidden = build(scene.wall().read(&scene.beyond).hide(&path));
     let answer = one_inside(&hidden, &attack);
     assert_eq!(count(), 0, "{answer}");
     assert!(!done(&answer));
-    for service in ["/run/docker.sock", "/var/run/docker.sock", "/run/dbus/system_bus_socket", "/run/systemd/private"] {
-        assert_eq!(one_inside(&build(wall()), &["network", "unix", service]), "ENOENT");
+    for service in [
+        "/run/docker.sock",
+        "/var/run/docker.sock",
+        "/run/dbus/system_bus_socket",
+        "/run/systemd/private",
+    ] {
+        assert_eq!(
+            one_inside(&build(wall()), &["network", "unix", service]),
+            "ENOENT"
+        );
     }
     assert!(done(&one_outside(&attack)));
     assert!(arrives(count));
@@ -205,10 +225,17 @@ fn only_confined_families_make_sockets() {
         }
     }
     let there = |(_, answer): &(&(&str, [&str; 3]), &String)| done(answer);
-    let made: Vec<&str> =
-        refused.iter().zip(&controls).filter(there).map(|((name, _), _)| *name).collect();
+    let made: Vec<&str> = refused
+        .iter()
+        .zip(&controls)
+        .filter(there)
+        .map(|((name, _), _)| *name)
+        .collect();
     for needed in ["packet", "raw IPv4", "generic netlink", "netfilter netlink"] {
-        assert!(made.contains(&needed), "{needed} does not work outside: {controls:?}");
+        assert!(
+            made.contains(&needed),
+            "{needed} does not work outside: {controls:?}"
+        );
     }
     let absent: Vec<&str> = refused
         .iter()
@@ -217,9 +244,15 @@ fn only_confined_families_make_sockets() {
         .map(|((name, _), _)| *name)
         .collect();
     // Not a lack of the wall's: what the kernel has not, nobody reaches.
-    println!("families that this kernel has not, so refused without need: {}", absent.join(", "));
+    println!(
+        "families that this kernel has not, so refused without need: {}",
+        absent.join(", ")
+    );
     // A kernel without a family has another error for it: the refusals are the filter's.
-    assert!(controls.iter().all(|control| control != "EPERM"), "{controls:?}");
+    assert!(
+        controls.iter().all(|control| control != "EPERM"),
+        "{controls:?}"
+    );
 }
 
 #[test]
@@ -249,7 +282,10 @@ fn ports_that_are_not_named_are_not_reached() {
     };
     let ((allowed, allowed_at, port), (denied, denied_at, denied_port)) = (listen(), listen());
     let sandbox = build(wall().network(|network| network.host().connect([port])));
-    assert!(done(&one_inside(&sandbox, &["network", "tcp", &allowed_at])));
+    assert!(done(&one_inside(
+        &sandbox,
+        &["network", "tcp", &allowed_at]
+    )));
     assert!(arrives(|| accepted(|| allowed.accept().map(drop))));
     let count = || accepted(|| denied.accept().map(drop));
     let mptcp = denied_port.to_string();
@@ -277,9 +313,15 @@ fn ports_that_are_not_named_are_not_reached() {
 
 #[test]
 fn there_is_one_interface() {
-    assert_eq!(one_inside(&build(wall()), &["network", "interfaces"]), "done lo");
+    assert_eq!(
+        one_inside(&build(wall()), &["network", "interfaces"]),
+        "done lo"
+    );
     let control = one_outside(&["network", "interfaces"]);
-    assert_eq!(one_inside(&host_network(), &["network", "interfaces"]), control);
+    assert_eq!(
+        one_inside(&host_network(), &["network", "interfaces"]),
+        control
+    );
     if control == "done lo" {
         lacks("a network interface beside the loopback");
     }

@@ -29,9 +29,13 @@ fn processes_of_the_host_are_not_changed() {
         let stat = read("stat");
         let nice = stat.split(' ').nth(18).expect("a priority").to_owned();
         let allowed = read("status");
-        let allowed = allowed.lines().find(|line| line.starts_with("Cpus_allowed:"));
+        let allowed = allowed
+            .lines()
+            .find(|line| line.starts_with("Cpus_allowed:"));
         let limits = read("limits");
-        let limits = limits.lines().find(|line| line.starts_with("Max open files"));
+        let limits = limits
+            .lines()
+            .find(|line| line.starts_with("Max open files"));
         let score = read("oom_score_adj");
         format!("{nice} {allowed:?} {limits:?} {score}")
     };
@@ -69,7 +73,10 @@ fn the_group_of_the_launcher_gets_no_signal() {
 
     let mut bystander = Bystander::from(Command::new(ATTACKER).process_group(0));
     let group = bystander.process.id() as i32;
-    let control = Command::new(ATTACKER).args(attack).process_group(group).output();
+    let control = Command::new(ATTACKER)
+        .args(attack)
+        .process_group(group)
+        .output();
     assert_eq!(control.expect("started").stdout, b"done\n");
     assert!(bystander.was_signalled());
 }
@@ -81,11 +88,14 @@ fn a_signal_to_all_stays_inside() {
     let mut other = Waiting::inside(&sandbox, &["processes", "hold"]);
     assert_eq!(other.says(), "ready");
     // Alone in its namespace but for init, which no signal from inside ends.
-    let answers = inside(&sandbox, &[
-        &["processes", "kill", "-1", "9"],
-        &["processes", "kill", "1", "9"],
-        &["processes", "list"],
-    ]);
+    let answers = inside(
+        &sandbox,
+        &[
+            &["processes", "kill", "-1", "9"],
+            &["processes", "kill", "1", "9"],
+            &["processes", "list"],
+        ],
+    );
     assert_eq!(answers[2], "done 1 2", "{answers:?}");
     assert!(other.runs());
     assert!(!bystander.was_signalled());
@@ -102,13 +112,22 @@ fn memory_of_the_host_is_not_read() {
     // SAFETY: PR_SET_PTRACER touches no memory; where Yama restricts tracing, it lets the control in.
     unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0) };
     let attacks: [&[&str]; 3] = [
-        &["memory", "vm-read", &pid, &bystander.address, &bystander.length],
+        &[
+            "memory",
+            "vm-read",
+            &pid,
+            &bystander.address,
+            &bystander.length,
+        ],
         &["processes", "seize", &pid],
         &["memory", "search-in", &test, &reversed],
     ];
     let control = outside(&attacks);
     assert_eq!(control[0], format!("done {}", bystander.secret));
-    assert_eq!(control[1..], ["done".to_owned(), format!("done found in {test}")]);
+    assert_eq!(
+        control[1..],
+        ["done".to_owned(), format!("done found in {test}")]
+    );
     let answers = inside(&build(wall()), &attacks);
     assert_eq!(answers, ["EPERM", "EPERM", "ENOENT"]);
     // With the filter open for tracers the namespace still hides them.
@@ -129,7 +148,8 @@ fn no_process_inside_holds_a_secret_of_the_host() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let answer = |whose: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(whose));
-        line.unwrap_or_else(|| panic!("{text} {output:?}")).to_owned()
+        line.unwrap_or_else(|| panic!("{text} {output:?}"))
+            .to_owned()
     };
     assert!(answer("outside ").starts_with("done found in"), "{text}");
     let inside = answer("inside ");
@@ -149,9 +169,17 @@ fn variables_of_the_host_stay_outside() {
     let (outside, inside) = text.split_once("\ninside ").expect("two answers");
     assert!(outside.contains(&held));
     assert!(!inside.contains(&held));
-    let mut names: Vec<_> = inside.trim_start_matches("done ").split(' ').filter_map(|v| v.split('=').next()).collect();
+    let mut names: Vec<_> = inside
+        .trim_start_matches("done ")
+        .split(' ')
+        .filter_map(|v| v.split('=').next())
+        .collect();
     names.retain(|name| !cofferdam::Environment::DEFAULT_INHERIT.contains(name));
-    assert_eq!(names, ["HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "USER"], "{inside}");
+    assert_eq!(
+        names,
+        ["HOME", "LOGNAME", "PATH", "SHELL", "TMPDIR", "USER"],
+        "{inside}"
+    );
 }
 
 #[test]
@@ -173,17 +201,36 @@ fn init_tells_nothing() {
     ];
     let answers = inside(&sandbox, &refused);
     for (attack, answer) in refused.iter().zip(&answers) {
-        assert!(["EACCES", "EPERM"].contains(&answer.as_str()), "{attack:?}: {answer}");
+        assert!(
+            ["EACCES", "EPERM"].contains(&answer.as_str()),
+            "{attack:?}: {answer}"
+        );
     }
     let vm_read = ["memory", "vm-read", "1", "4198400", "8"];
     assert_eq!(one_inside(&sandbox, &vm_read), "EPERM");
-    assert_eq!(one_inside(&sandbox, &["files", "read", "/proc/1/cmdline"]), "done");
+    // Its arguments are a name of the wall's own, without a path of the host.
+    let arguments = one_inside(&sandbox, &["files", "read", "/proc/1/cmdline"]);
+    assert!(
+        arguments.ends_with("init") && !arguments.contains('/'),
+        "{arguments}"
+    );
     // What init keeps to itself, others do not: the same against a process of one's own.
     assert_eq!(one_inside(&sandbox, &["processes", "seize-child"]), "done");
-    assert_eq!(one_inside(&sandbox, &["processes", "read-child"]), "done child");
+    assert_eq!(
+        one_inside(&sandbox, &["processes", "read-child"]),
+        "done child"
+    );
     let own = std::process::id().to_string();
-    assert!(done(&one_outside(&["files", "read", &format!("/proc/{own}/environ")])));
-    assert!(done(&one_outside(&["files", "list", &format!("/proc/{own}/fd")])));
+    assert!(done(&one_outside(&[
+        "files",
+        "read",
+        &format!("/proc/{own}/environ")
+    ])));
+    assert!(done(&one_outside(&[
+        "files",
+        "list",
+        &format!("/proc/{own}/fd")
+    ])));
 }
 
 #[test]
@@ -199,7 +246,7 @@ fn processes_inside_cannot_trace_each_other() {
 fn the_program_that_started_it_is_not_overwritten() {
     let copy = |scene: &Scene| {
         let program = scene.beyond.join("program");
-        fs::copy(ATTACKER, &program).expect("a copy");
+        copy_program(&program);
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("a mode");
         program
     };
@@ -209,9 +256,8 @@ fn the_program_that_started_it_is_not_overwritten() {
     let before = fs::read(&program).expect("the program");
     let victim = Bystander::from(&mut Command::new(&program));
     let link = format!("/proc/{}/exe", victim.id());
-    let mut control = Waiting::outside(
-        Command::new(ATTACKER).args(["processes", "overwrite-program", &link]),
-    );
+    let mut control =
+        Waiting::outside(Command::new(ATTACKER).args(["processes", "overwrite-program", &link]));
     assert_eq!(control.says(), "ready");
     drop(victim);
     assert_eq!(control.ask(), "done");
@@ -240,11 +286,14 @@ fn the_program_that_started_it_is_not_overwritten() {
     let scene = Scene::new();
     let program = copy(&scene);
     let sandbox = build(wall().read(&program));
-    let answers = inside(&sandbox, &[
-        &["files", "append", text(&program), "x"],
-        &["files", "append", "/proc/1/exe", "x"],
-        &["files", "open", "r", "/proc/1/exe"],
-    ]);
+    let answers = inside(
+        &sandbox,
+        &[
+            &["files", "append", text(&program), "x"],
+            &["files", "append", "/proc/1/exe", "x"],
+            &["files", "open", "r", "/proc/1/exe"],
+        ],
+    );
     assert_eq!(answers[1..], ["EACCES", "EACCES"], "{answers:?}");
     assert_eq!(fs::read(&program).expect("the program"), before);
     assert_eq!(trace(&test), test_before);
@@ -260,7 +309,10 @@ fn nothing_outlives_the_command() {
         (before > 0, size() > before)
     };
     let log = scene.workspace.join("inside");
-    assert!(done(&one_inside(&build(scene.wall()), &["processes", "daemon", text(&log)])));
+    assert!(done(&one_inside(
+        &build(scene.wall()),
+        &["processes", "daemon", text(&log)]
+    )));
     assert_eq!(grows(&log), (true, false));
 
     let log = scene.workspace.join("outside");

@@ -18,7 +18,13 @@ fn a_link_where_a_mount_goes_is_refused() {
     let before = trace(&scene.beyond);
     assert!(over("link").is_err());
     assert!(over("link/below").is_err());
-    assert!(scene.wall().hide(scene.workspace.join("link/below")).build().is_err());
+    assert!(
+        scene
+            .wall()
+            .hide(scene.workspace.join("link/below"))
+            .build()
+            .is_err()
+    );
     assert_eq!(trace(&scene.beyond), before);
     // Without the check the link would have led a maker of mount points out of the workspace.
     fs::create_dir(scene.workspace.join("link/made")).expect("led out");
@@ -86,7 +92,11 @@ fn the_way_to_what_is_protected_cannot_be_moved() {
     ];
     for wall in [scene.wall().read(&file), scene.wall().hide(&file)] {
         let answers = inside(&build(wall), &attacks);
-        assert_eq!(fs::read_to_string(&file).ok().as_deref(), Some("good"), "{answers:?}");
+        assert_eq!(
+            fs::read_to_string(&file).ok().as_deref(),
+            Some("good"),
+            "{answers:?}"
+        );
         // All else around it can be written as before.
         let other = directory.join("index");
         let work = ["files", "write", text(&other), "work"];
@@ -119,7 +129,10 @@ fn what_is_hidden_stays_hidden() {
         let sandbox = build(scene.wall().hide(hidden));
         let before = trace(&key);
         let answers = inside(&sandbox, &attacks);
-        assert!(!answers.iter().any(|answer| answer.contains("private key")), "{answers:?}");
+        assert!(
+            !answers.iter().any(|answer| answer.contains("private key")),
+            "{answers:?}"
+        );
         assert_eq!(trace(&key), before, "{answers:?}");
         let later = inside(
             &sandbox,

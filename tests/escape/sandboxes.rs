@@ -9,7 +9,10 @@ fn sandboxes_do_not_see_each_other() {
     let (temporary, shared) = (format!("/tmp/{name}"), format!("/dev/shm/{name}"));
     let key = (std::process::id() as i32 | 0x4000_0000).to_string();
     let queue = format!("/{name}");
-    let makers: [&[&str]; 2] = [&["ipc", "hold", &key, &queue], &["network", "serve-abstract", &name]];
+    let makers: [&[&str]; 2] = [
+        &["ipc", "hold", &key, &queue],
+        &["network", "serve-abstract", &name],
+    ];
     let finders: [&[&str]; 6] = [
         &["files", "read", &temporary],
         &["files", "read", &shared],
@@ -18,8 +21,10 @@ fn sandboxes_do_not_see_each_other() {
         &["network", "abstract", &name],
         &["files", "read", "/proc/3/environ"],
     ];
-    let write: [&[&str]; 2] =
-        [&["files", "write", &temporary, "mine"], &["files", "write", &shared, "mine"]];
+    let write: [&[&str]; 2] = [
+        &["files", "write", &temporary, "mine"],
+        &["files", "write", &shared, "mine"],
+    ];
 
     // Behind the wall: two commands of one sandbox, and one of another with the same policy.
     let (sandbox, twin) = (build(wall()), build(wall()));
@@ -33,10 +38,20 @@ fn sandboxes_do_not_see_each_other() {
         arguments.extend_from_slice(maker);
         let mut holder = Waiting::inside(&sandbox, &arguments);
         let said = [holder.says(), holder.says(), holder.says()];
-        assert!(done(&said[0]) && done(&said[1]) && said[2].starts_with("ready"), "{said:?}");
+        assert!(
+            done(&said[0]) && done(&said[1]) && said[2].starts_with("ready"),
+            "{said:?}"
+        );
         holders.push(holder);
     }
-    let expected = ["ENOENT", "ENOENT", "ENOENT", "ENOENT", "ECONNREFUSED", "ENOENT"];
+    let expected = [
+        "ENOENT",
+        "ENOENT",
+        "ENOENT",
+        "ENOENT",
+        "ECONNREFUSED",
+        "ENOENT",
+    ];
     assert_eq!(inside(&sandbox, &finders), expected);
     assert_eq!(inside(&twin, &finders), expected);
     drop(holders);
@@ -63,7 +78,10 @@ fn what_one_command_leaves_in_tmp_the_next_does_not_find() {
     let home = std::env::var("HOME").expect("a home");
     for place in ["/tmp", "/var/tmp", "/dev/shm", &home] {
         let path = format!("{place}/{}", secret());
-        assert!(done(&one_inside(&sandbox, &["files", "write", &path, "mine"])), "{path}");
+        assert!(
+            done(&one_inside(&sandbox, &["files", "write", &path, "mine"])),
+            "{path}"
+        );
         assert_eq!(one_inside(&sandbox, &["files", "read", &path]), "ENOENT");
         assert!(!fs::exists(&path).unwrap_or(false));
         if done(&one_outside(&["files", "write", &path, "mine"])) {

@@ -31,13 +31,25 @@ pub fn build(builder: SandboxBuilder) -> Sandbox {
 
 /// Several attacks as one argument list.
 fn joined(attacks: &[&[&str]]) -> Vec<String> {
-    let words = |attack: &&[&str]| attack.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    attacks.iter().map(words).collect::<Vec<_>>().join(&"--".to_owned())
+    let words = |attack: &&[&str]| {
+        attack
+            .iter()
+            .map(|word| (*word).to_owned())
+            .collect::<Vec<_>>()
+    };
+    attacks
+        .iter()
+        .map(words)
+        .collect::<Vec<_>>()
+        .join(&"--".to_owned())
 }
 
 /// Runs attacks in one process without the wall; one answer for each.
 pub fn outside(attacks: &[&[&str]]) -> Vec<String> {
-    let output = Command::new(ATTACKER).args(joined(attacks)).output().expect("started");
+    let output = Command::new(ATTACKER)
+        .args(joined(attacks))
+        .output()
+        .expect("started");
     answers(&output.stdout, &output.stderr, attacks.len())
 }
 
@@ -54,7 +66,10 @@ pub fn inside(sandbox: &Sandbox, attacks: &[&[&str]]) -> Vec<String> {
 
 /// An attack that gave no answer proves nothing.
 fn answers(stdout: &[u8], stderr: &[u8], count: usize) -> Vec<String> {
-    let lines: Vec<String> = String::from_utf8_lossy(stdout).lines().map(Into::into).collect();
+    let lines: Vec<String> = String::from_utf8_lossy(stdout)
+        .lines()
+        .map(Into::into)
+        .collect();
     let stderr = String::from_utf8_lossy(stderr);
     assert_eq!(lines.len(), count, "{lines:?} {stderr}");
     lines
@@ -79,7 +94,10 @@ pub fn done(answer: &str) -> bool {
 pub fn lacks(what: &str) {
     println!("this machine lacks: {what}");
     let full = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
-    assert!(!full, "COFFERDAM_EXPECT=full, and this machine lacks: {what}");
+    assert!(
+        !full,
+        "COFFERDAM_EXPECT=full, and this machine lacks: {what}"
+    );
 }
 
 /// Whether the tests run as root of the host.
@@ -125,6 +143,13 @@ impl Scene {
     }
 }
 
+/// Copies the attacker's program. Another process does it: were the file open for writing here, a
+/// process that another test's thread starts would have it open as well, and the kernel would not
+/// execute it (`ETXTBSY`).
+pub fn copy_program(to: &Path) {
+    assert_eq!(one_outside(&["files", "copy", ATTACKER, text(to)]), "done");
+}
+
 /// Everything about a file that an attack could change.
 pub fn trace(path: &Path) -> String {
     match fs::symlink_metadata(path) {
@@ -140,7 +165,11 @@ pub fn trace(path: &Path) -> String {
             data.mtime_nsec(),
             data.ctime(),
             data.ctime_nsec(),
-            if data.is_file() { fs::read(path).ok() } else { None },
+            if data.is_file() {
+                fs::read(path).ok()
+            } else {
+                None
+            },
         ),
         Err(error) => error.to_string(),
     }
@@ -161,7 +190,9 @@ pub fn secret() -> String {
     let mut bytes = [0_u8; 12];
     let mut random = fs::File::open("/dev/urandom").expect("random numbers");
     std::io::Read::read_exact(&mut random, &mut bytes).expect("random numbers");
-    bytes.iter().fold("secret-".into(), |text, byte| format!("{text}{byte:02x}"))
+    bytes
+        .iter()
+        .fold("secret-".into(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// An attacker that has started and waits for a word. Ended when dropped.
@@ -216,7 +247,9 @@ impl Waiting {
 
     /// The next thing it says.
     pub fn says(&mut self) -> String {
-        self.lines.next().map_or_else(String::new, |line| line.expect("text"))
+        self.lines
+            .next()
+            .map_or_else(String::new, |line| line.expect("text"))
     }
 
     /// Gives it the word, and hears what it says then.

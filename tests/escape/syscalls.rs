@@ -64,10 +64,32 @@ const REFUSED: &[(&str, &str)] = &[
 
 /// Calls that the kernel itself refuses to ordinary users, with the filter's own answer.
 const FOR_ROOT: &[&str] = &[
-    "acct", "bpf", "chroot", "delete_module", "finit_module", "fsmount", "fsopen", "fspick",
-    "init_module", "ioperm", "kexec_load", "mount", "mount_setattr", "move_mount",
-    "open_by_handle_at", "open_tree", "perf_event_open", "pivot_root", "quotactl", "reboot",
-    "sethostname", "settimeofday", "swapoff", "swapon", "syslog", "umount2",
+    "acct",
+    "bpf",
+    "chroot",
+    "delete_module",
+    "finit_module",
+    "fsmount",
+    "fsopen",
+    "fspick",
+    "init_module",
+    "ioperm",
+    "kexec_load",
+    "mount",
+    "mount_setattr",
+    "move_mount",
+    "open_by_handle_at",
+    "open_tree",
+    "perf_event_open",
+    "pivot_root",
+    "quotactl",
+    "reboot",
+    "sethostname",
+    "settimeofday",
+    "swapoff",
+    "swapon",
+    "syslog",
+    "umount2",
 ];
 
 /// A call leaves no trace on the host, so its answers are compared: with the same arguments the
@@ -87,7 +109,9 @@ fn dangerous_calls_are_refused() {
     }
     // What this kernel was built without answers ENOSYS by itself.
     for name in same {
-        lacks(&format!("a kernel in which {name} can be told from the filter's answer"));
+        lacks(&format!(
+            "a kernel in which {name} can be told from the filter's answer"
+        ));
     }
 }
 
@@ -97,7 +121,10 @@ fn the_strict_profile_refuses_them_too() {
     let attacks: Vec<&[&str]> = attacks.iter().map(<[&str; 2]>::as_slice).collect();
     let strict = build(wall().syscalls(|calls| calls.profile(cofferdam::SyscallProfile::Strict)));
     for ((name, _), answer) in REFUSED.iter().zip(inside(&strict, &attacks)) {
-        assert!(["EPERM", "ENOSYS"].contains(&answer.as_str()), "{name}: {answer}");
+        assert!(
+            ["EPERM", "ENOSYS"].contains(&answer.as_str()),
+            "{name}: {answer}"
+        );
     }
 }
 
@@ -115,7 +142,10 @@ fn what_is_allowed_by_name_works() {
             lacks(&format!("{call} for this user ({control})"));
             continue;
         }
-        assert!(!done(&one_inside(&build(wall()), &["calls", call])), "{call}");
+        assert!(
+            !done(&one_inside(&build(wall()), &["calls", call])),
+            "{call}"
+        );
         let open = build(wall().syscalls(|calls| calls.allow(intent)));
         assert_eq!(one_inside(&open, &["calls", call]), "done", "{call}");
     }
@@ -125,8 +155,12 @@ fn what_is_allowed_by_name_works() {
 #[test]
 fn the_32_bit_entry_kills() {
     use std::process::Command;
-    let control = Command::new(ATTACKER).args(["calls", "int80"]).output().expect("started");
-    let killed = |signal: Option<i32>| signal == Some(libc::SIGSYS) || signal == Some(libc::SIGSEGV);
+    let control = Command::new(ATTACKER)
+        .args(["calls", "int80"])
+        .output()
+        .expect("started");
+    let killed =
+        |signal: Option<i32>| signal == Some(libc::SIGSYS) || signal == Some(libc::SIGSEGV);
     if control.stdout != b"done\n" {
         lacks("the 32-bit entry (CONFIG_IA32_EMULATION)");
     }
@@ -141,7 +175,10 @@ fn the_32_bit_entry_kills() {
 
 #[test]
 fn calls_of_later_kernels_are_refused() {
-    assert_eq!(one_inside(&build(wall()), &["calls", "unassigned"]), "ENOSYS");
+    assert_eq!(
+        one_inside(&build(wall()), &["calls", "unassigned"]),
+        "ENOSYS"
+    );
     let oldest_new = one_inside(&build(wall()), &["calls", "lsm_list_modules"]);
     assert_eq!(oldest_new, "EPERM");
     assert_ne!(one_outside(&["calls", "lsm_list_modules"]), oldest_new);

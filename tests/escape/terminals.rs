@@ -13,7 +13,13 @@ fn terminal() -> (OwnedFd, OwnedFd) {
     let null = std::ptr::null_mut::<libc::c_char>();
     // SAFETY: openpty(3) writes two descriptors; name, attributes and size may be null.
     let made = unsafe {
-        libc::openpty(&mut master, &mut slave, null, std::ptr::null(), std::ptr::null())
+        libc::openpty(
+            &mut master,
+            &mut slave,
+            null,
+            std::ptr::null(),
+            std::ptr::null(),
+        )
     };
     assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
     // SAFETY: the descriptors were just made; all zeros is a termios that tcgetattr(3) fills.
@@ -51,7 +57,13 @@ fn typed(slave: &OwnedFd) -> Vec<u8> {
 /// the request alone.
 #[test]
 fn nothing_is_typed_into_a_terminal() {
-    let requests = ["0x5412", "0x100005412", "0xffffffff00005412", "0x541c", "0x10000541c"];
+    let requests = [
+        "0x5412",
+        "0x100005412",
+        "0xffffffff00005412",
+        "0x541c",
+        "0x10000541c",
+    ];
     let sandbox = build(wall());
     for request in requests {
         let (_master, slave) = terminal();
@@ -100,10 +112,17 @@ fn the_terminal_of_the_launcher_is_not_the_program_s() {
             .output();
         let output = output.expect("started");
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{text} {}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{text} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         text
     };
-    assert_eq!(host(&["terminal", "controlling"]), "outside done\ninside ENXIO\n");
+    assert_eq!(
+        host(&["terminal", "controlling"]),
+        "outside done\ninside ENXIO\n"
+    );
     // Only root can steal one; the wall's root is none.
     let stolen = host(&["terminal", "take", "1"]);
     assert!(stolen.ends_with("inside EPERM\n"), "{stolen}");
@@ -114,10 +133,17 @@ fn terminals_of_the_host_are_not_listed() {
     let (_master, slave) = terminal();
     let link = std::fs::read_link(format!("/proc/self/fd/{}", slave.as_raw_fd())).expect("a link");
     let path = text(&link);
-    let attacks: [&[&str]; 2] = [&["files", "list", "/dev/pts"], &["files", "open", "w", path]];
+    let attacks: [&[&str]; 2] = [
+        &["files", "list", "/dev/pts"],
+        &["files", "open", "w", path],
+    ];
     assert_eq!(inside(&build(wall()), &attacks), ["done ptmx", "ENOENT"]);
     let controls = outside(&attacks);
     let name = path.rsplit('/').next().expect("a name");
-    assert!(controls[0].split(' ').any(|other| other == name), "{}", controls[0]);
+    assert!(
+        controls[0].split(' ').any(|other| other == name),
+        "{}",
+        controls[0]
+    );
     assert_eq!(controls[1], "done");
 }

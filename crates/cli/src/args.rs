@@ -107,7 +107,7 @@ pub(crate) enum PolicyCommand {
     /// Prints the policy that run's options make
     Print {
         #[command(flatten)]
-        policy: PolicyArguments,
+        policy: Box<PolicyArguments>,
         /// Print JSON instead of TOML
         #[arg(long)]
         json: bool,

@@ -27,14 +27,14 @@ pub(crate) enum PolicyFileError {
     Parse {
         path: PathBuf,
         #[source]
-        error: ParseError,
+        error: Box<ParseError>,
     },
     /// The policy makes no sense by itself.
     #[error("the policy {}: {error}", .path.display())]
     Invalid {
         path: PathBuf,
         #[source]
-        error: PolicyError,
+        error: Box<PolicyError>,
     },
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn load(path: &Path, here: &Path) -> Result<Policy, PolicyFileError> 
     };
     let policy = policy.map_err(|error| PolicyFileError::Parse {
         path: path.into(),
-        error,
+        error: error.into(),
     })?;
     let file = here.join(path);
     Ok(policy.rebase(file.parent().unwrap_or(here)))
@@ -70,7 +70,7 @@ pub(crate) fn load_valid(path: &Path, here: &Path) -> Result<Policy, PolicyFileE
         .validate()
         .map_err(|error| PolicyFileError::Invalid {
             path: path.into(),
-            error,
+            error: error.into(),
         })?;
     Ok(policy)
 }

@@ -230,6 +230,15 @@ fn report_network(
                 let feature = rules::port_feature(what);
                 if landlock.is_some_and(|landlock| landlock.handled().contains(&feature)) {
                     report.add(format!("tcp {what} only to ports {ports:?} (Landlock)"));
+                    if what == "connect" && no_filter {
+                        let weakness = Weakness::new(
+                            "connections to other ports",
+                            "the seccomp layer is not in force, and Landlock sees neither MPTCP \
+                             nor connections made by their first data",
+                            "put up the seccomp layer",
+                        );
+                        require(asked, Layer::Network, weakness, &mut report)?;
+                    }
                     continue;
                 }
                 let weakness = Weakness::new(

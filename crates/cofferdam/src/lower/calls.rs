@@ -4,7 +4,7 @@ use super::{Context, require};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_policy::{Enforce, Layer, NetworkMode, SyscallIntent, SyscallProfile};
-use cofferdam_seccomp::{Arch, Condition, Filter, Intent, Profile, Rule, Support};
+use cofferdam_seccomp::{Action, Arch, Condition, Filter, Intent, Profile, Rule, Support};
 
 pub(super) fn prepare(
     context: &Context<'_>,
@@ -25,10 +25,32 @@ pub(super) fn prepare(
     };
     let mut filters = Vec::new();
     if available {
+        let network = &context.policy.network;
+        if network.mode == NetworkMode::Host && network.connect.is_some() {
+            filters.push(no_connection_by_data()?);
+            report.add("no connection but by connect(2)");
+        }
         add(context, &context.policy.syscalls.profile, &mut filters, &mut report)?;
     }
     reports.push(report);
     Ok(filters)
+}
+
+/// Landlock checks ports in connect(2), and a connection can also be made by sending its first data
+/// (`MSG_FASTOPEN`, tcp(7)). The answer is that of a kernel on which it is switched off
+/// (`net.ipv4.tcp_fastopen`), after which programs connect. A filter of its own: it holds with every
+/// profile, and costs the calls that send nothing where no ports are listed.
+fn no_connection_by_data() -> Result<Filter, BuildError> {
+    let switched_off = Action::Errno(libc::EOPNOTSUPP as u16);
+    let without = |flags: u8| {
+        let absent = Condition::dword_masked(flags, libc::MSG_FASTOPEN as u32, 0);
+        Rule::allow_if([absent]).otherwise(switched_off)
+    };
+    let profile = Profile::new(Action::Allow)
+        .rule("sendto", without(3))
+        .rule("sendmsg", without(2))
+        .rule("sendmmsg", without(3));
+    Ok(profile.compile(Arch::native())?)
 }
 
 /// Adds the filter of a profile; of several, the kernel takes the strictest answer (seccomp(2)).
