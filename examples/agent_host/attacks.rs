@@ -2,7 +2,7 @@
 
 use crate::stage::{Stage, VARIABLE, Victim};
 use crate::trial::Observation;
-use crate::walls::{BOMB_LIMIT, HOG_LIMIT, LOOP_LIMIT, Part};
+use crate::walls::{BOMB_LIMIT, HOG_LIMIT, LOOP_WATCH, Part};
 use cofferdam::Bytes;
 
 /// What a hijacked agent tries.
@@ -222,7 +222,7 @@ impl Attack {
             Self::Loop => match seen.outlived {
                 true => (
                     true,
-                    format!("still running after {} ms", 2 * LOOP_LIMIT.as_millis()),
+                    format!("still running after {} ms", LOOP_WATCH.as_millis()),
                 ),
                 false => (false, format!("gone after {} ms", seen.wall.as_millis())),
             },

@@ -54,6 +54,10 @@ fn main() -> ExitCode {
             attacker::victim();
             return ExitCode::SUCCESS;
         }
+        Some("--janitor") => {
+            stage::janitor(&arguments[1..]);
+            return ExitCode::SUCCESS;
+        }
         Some("--") if arguments.len() > 1 => return command(&arguments[1..]),
         Some(_) if role != Some("--") => return command(&arguments),
         _ => {}

@@ -8,6 +8,7 @@ use std::net::TcpListener;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::{SocketAddr, UnixListener};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -40,8 +41,8 @@ pub struct Stage {
     pub local_name: String,
     /// The host's mount namespace.
     pub mounts: String,
-    _base: TempDir,
-    _home: Option<TempDir>,
+    // Last, so that all else has ended when the files go.
+    _janitor: Janitor,
 }
 
 /// A process of the host with a secret in its memory.
@@ -65,6 +66,43 @@ impl SecretHolder {
 impl Drop for SecretHolder {
     fn drop(&mut self) {
         end(&mut self.child);
+    }
+}
+
+/// A process that removes what this one made on the host, however this one ends: at the end of its
+/// standard input.
+struct Janitor(Child);
+
+impl Janitor {
+    fn start(directories: [Option<TempDir>; 2]) -> io::Result<Self> {
+        let kept: Vec<TempDir> = directories.into_iter().flatten().collect();
+        let child = Command::new(std::env::current_exe()?)
+            .arg("--janitor")
+            .args(kept.iter().map(TempDir::path))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            // Out of reach of the terminal's Ctrl-C.
+            .process_group(0)
+            .spawn()?;
+        kept.into_iter()
+            .for_each(|directory| drop(directory.keep()));
+        Ok(Self(child))
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        drop(self.0.stdin.take());
+        let _ = self.0.wait();
+    }
+}
+
+/// The janitor's own part.
+pub fn janitor(directories: &[std::ffi::OsString]) {
+    let _ = io::copy(&mut io::stdin().lock(), &mut io::sink());
+    for directory in directories {
+        let _ = fs::remove_dir_all(directory);
     }
 }
 
@@ -142,6 +180,7 @@ impl Stage {
             Ok((directory, path, secret)) => (Ok((path, secret)), Some(directory)),
             Err(why) => (Err(why), None),
         };
+        let janitor = Janitor::start([Some(base), home_directory])?;
         let local_name = format!("cofferdam-agent-{}", token()?);
         let local = UnixListener::bind_addr(&SocketAddr::from_abstract_name(&local_name)?)?;
         local.set_nonblocking(true)?;
@@ -159,8 +198,7 @@ impl Stage {
             local,
             local_name,
             mounts: fs::read_link("/proc/self/ns/mnt")?.display().to_string(),
-            _base: base,
-            _home: home_directory,
+            _janitor: janitor,
         };
         stage.reset_outside()?;
         Ok(stage)

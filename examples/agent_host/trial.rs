@@ -3,7 +3,7 @@
 use crate::attacker::{self, HOLD};
 use crate::attacks::Attack;
 use crate::stage::{self, Stage, VARIABLE, Victim};
-use crate::walls::{LOOP_LIMIT, Part, Wall};
+use crate::walls::{LOOP_LIMIT, LOOP_WATCH, Part, Wall};
 use cofferdam::{Enforcement, Layer, Sandbox, Stdio, Usage};
 use std::collections::HashMap;
 use std::fs;
@@ -29,7 +29,7 @@ pub struct Observation {
     pub mounts: Option<String>,
     /// Whether it was in another user namespace than it was started in by then.
     pub left_user_namespace: Option<bool>,
-    /// It ran on after twice the limit of time.
+    /// It ran on well after the limit of time.
     pub outlived: bool,
     /// The memory limit killed it.
     pub oom_killed: bool,
@@ -174,7 +174,7 @@ fn watch(
     if attack == Attack::Loop {
         // The only one that never holds: it is left running until well after its limit.
         let _ = stdout.read_line(&mut seen.output);
-        seen.outlived = running.outlives((2 * LOOP_LIMIT).saturating_sub(started.elapsed()))?;
+        seen.outlived = running.outlives(LOOP_WATCH.saturating_sub(started.elapsed()))?;
         if seen.outlived {
             running.kill();
         }

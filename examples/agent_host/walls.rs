@@ -14,6 +14,8 @@ pub const BOMB_LIMIT: u32 = 32;
 pub const HOG_LIMIT: Bytes = Bytes::mib(128);
 /// See [`BOMB_LIMIT`].
 pub const LOOP_LIMIT: Duration = Duration::from_millis(500);
+/// When a loop that still runs has come through: late enough for a busy machine.
+pub const LOOP_WATCH: Duration = Duration::from_millis(1500);
 
 /// With this variable in the environment the whole wall has three holes, each of which must be found:
 /// the host's network, nested namespaces, and a file of the home.
@@ -108,7 +110,10 @@ pub fn build(wall: Wall, stage: &Stage, host: &Host) -> Result<Sandbox, String> 
         .read(&stage.attacker)
         .limits(tight);
     if let Wall::Only(layer) = wall {
-        builder = builder.layers(|_| only(layer));
+        // Without a view the private directories would be real ones in the host's /tmp.
+        builder = builder
+            .layers(|_| only(layer))
+            .filesystem(|files| files.no_home().no_tmp());
     }
     if wall == Wall::Without(Part::Environment) {
         builder = builder.environment(|environment| environment.inherit(VARIABLE));

@@ -1,8 +1,8 @@
 //! The main job as a user runs it: the day and the attacks, and a command of one's own.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 /// An example of this package: cargo builds examples before it runs tests, into the directory
@@ -111,36 +111,92 @@ fn a_wall_with_holes_is_told_and_fails() {
     );
 }
 
+/// A run whose home and temporary directory are its own, so that what it leaves can be told from what
+/// others leave. Toolchains stay where they are.
+struct Apart {
+    temporary: tempfile::TempDir,
+    home: PathBuf,
+}
+
+impl Apart {
+    fn new() -> Self {
+        let temporary = tempfile::tempdir().expect("a temporary directory");
+        // On a root host the id inside must be able to pass through.
+        let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        std::fs::set_permissions(temporary.path(), open).expect("its mode can be changed");
+        let home = temporary.path().join("home");
+        std::fs::create_dir(&home).expect("a directory can be made");
+        Self { temporary, home }
+    }
+
+    fn command(&self) -> Command {
+        let home = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
+        let kept = |name: &str, place: &str| {
+            std::env::var_os(name).unwrap_or_else(|| home.join(place).into_os_string())
+        };
+        let mut command = Command::new(example("agent_host"));
+        command
+            .env("TMPDIR", self.temporary.path())
+            .env("HOME", &self.home)
+            .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
+            .env("RUSTUP_HOME", kept("RUSTUP_HOME", ".rustup"));
+        command
+    }
+
+    /// What lies in the home, and in the temporary directory beside the home.
+    fn left(&self) -> Vec<OsString> {
+        let names = |path: &Path| {
+            let entries = std::fs::read_dir(path).expect("it can be read").flatten();
+            entries.map(|entry| entry.file_name()).collect::<Vec<_>>()
+        };
+        let mut all = names(self.temporary.path());
+        all.retain(|name| name != "home");
+        all.extend(names(&self.home));
+        all
+    }
+}
+
 #[test]
 fn nothing_is_left_in_the_home_or_in_tmp() {
-    let home = PathBuf::from(std::env::var_os("HOME").expect("HOME is set"));
-    let temporary = tempfile::tempdir().expect("a temporary directory");
-    // On a root host the id inside must be able to pass through.
-    let open = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    std::fs::set_permissions(temporary.path(), open).expect("its mode can be changed");
-    let directory = temporary.path().display().to_string();
-    let private = temporary.path().join("home");
-    std::fs::create_dir(&private).expect("a directory can be made");
-    // A home of its own, so that a run of the other test cannot be seen here; toolchains stay
-    // where they are.
-    let kept = |name: &str, place: &str| {
-        std::env::var_os(name).unwrap_or_else(|| home.join(place).into_os_string())
-    };
-    let output = Command::new(example("agent_host"))
-        .env("TMPDIR", &directory)
-        .env("HOME", &private)
-        .env("CARGO_HOME", kept("CARGO_HOME", ".cargo"))
-        .env("RUSTUP_HOME", kept("RUSTUP_HOME", ".rustup"))
+    let apart = Apart::new();
+    let output = apart
+        .command()
         .output()
         .expect("the example can be executed");
     let text = text(&output);
     assert!(text.contains("read a file in the home  "), "{text}");
-    let names = |path: &Path| {
-        let entries = std::fs::read_dir(path).expect("it can be read").flatten();
-        entries.map(|entry| entry.file_name()).collect::<Vec<_>>()
-    };
-    assert_eq!(names(&private), Vec::<&OsStr>::new());
-    assert_eq!(names(temporary.path()), [OsStr::new("home")]);
+    assert_eq!(apart.left(), Vec::<OsString>::new());
+}
+
+#[test]
+fn nothing_is_left_after_a_kill() {
+    let apart = Apart::new();
+    let started = Instant::now();
+    let mut child = apart
+        .command()
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("it can be executed");
+    while apart.left().len() < 2 {
+        assert!(
+            started.elapsed() < Duration::from_secs(30),
+            "no canary: {:?}",
+            apart.left()
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // Until all that it makes at its start is there and somebody looks after it.
+    std::thread::sleep(Duration::from_millis(300));
+    child.kill().expect("it can be killed");
+    child.wait().expect("it can be waited for");
+    while !apart.left().is_empty() {
+        assert!(
+            started.elapsed() < Duration::from_secs(60),
+            "left: {:?}",
+            apart.left()
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ pub fn run(command: &[&str]) -> Outcome {
         }
         ["walk-up-from-here", name] => walk_up(name),
         ["handle", path] => handle(path),
+        ["set-user-id", how, path] => set_user_id(how, path),
         other => unknown(other),
     }
 }
@@ -216,4 +217,49 @@ fn handle(path: &str) -> Outcome {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(shown(&bytes))
+}
+
+/// Leaves a file with the set-user-ID bit, in each way that there is to make one.
+fn set_user_id(how: &str, path: &str) -> Outcome {
+    let mode = 0o4755;
+    let here = libc::AT_FDCWD as usize;
+    let path = c_path(path);
+    let at = path.as_ptr() as usize;
+    let create = (libc::O_CREAT | libc::O_EXCL | libc::O_WRONLY) as usize;
+    let existing = || File::create_new(Path::new(std::ffi::OsStr::from_bytes(path.to_bytes())));
+    let (number, arguments) = match how {
+        #[cfg(target_arch = "x86_64")]
+        "open" => (libc::SYS_open, [at, create, mode, 0, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        "creat" => (libc::SYS_creat, [at, mode, 0, 0, 0, 0]),
+        #[cfg(target_arch = "x86_64")]
+        "mknod" => (libc::SYS_mknod, [at, mode, 0, 0, 0, 0]),
+        "openat" => (libc::SYS_openat, [here, at, create, mode, 0, 0]),
+        "mknodat" => (libc::SYS_mknodat, [here, at, mode, 0, 0, 0]),
+        "openat2" => {
+            let how = [create as u64, mode as u64, 0];
+            let arguments = [here, at, how.as_ptr() as usize, size_of_val(&how), 0, 0];
+            return call(libc::SYS_openat2, arguments).map(|_| String::new());
+        }
+        #[cfg(target_arch = "x86_64")]
+        "chmod" => {
+            existing()?;
+            (libc::SYS_chmod, [at, mode, 0, 0, 0, 0])
+        }
+        "fchmod" => {
+            let file = existing()?;
+            let fd = std::os::fd::AsRawFd::as_raw_fd(&file) as usize;
+            return call(libc::SYS_fchmod, [fd, mode, 0, 0, 0, 0]).map(|_| String::new());
+        }
+        "fchmodat" => {
+            existing()?;
+            (libc::SYS_fchmodat, [here, at, mode, 0, 0, 0])
+        }
+        "fchmodat2" => {
+            existing()?;
+            (452, [here, at, mode, 0, 0, 0])
+        }
+        other => return unknown(&["set-user-id", other]),
+    };
+    call(number, arguments).map(|_| String::new())
 }

@@ -95,10 +95,10 @@ fn search_process(pid: &str, needle: &[u8]) -> io::Result<bool> {
         let bounds = range
             .split_once('-')
             .map(|(start, end)| (u64::from_str_radix(start, 16), u64::from_str_radix(end, 16)));
-        if let (Some((Ok(start), Ok(end))), true) = (bounds, rest.starts_with('r')) {
-            if search_range(&memory, start, end, needle) {
-                return Ok(true);
-            }
+        if let (Some((Ok(start), Ok(end))), true) = (bounds, rest.starts_with('r'))
+            && search_range(&memory, start, end, needle)
+        {
+            return Ok(true);
         }
     }
     Ok(false)

@@ -20,10 +20,10 @@ fn tests_in(source: &str) -> BTreeSet<String> {
     for line in source.lines().map(str::trim) {
         if line.starts_with("#[test]") {
             is_test = true;
-        } else if let Some(rest) = line.strip_prefix("fn ") {
-            if std::mem::take(&mut is_test) {
-                names.extend(rest.split('(').next().map(str::to_owned));
-            }
+        } else if let Some(rest) = line.strip_prefix("fn ")
+            && std::mem::take(&mut is_test)
+        {
+            names.extend(rest.split('(').next().map(str::to_owned));
         }
     }
     names

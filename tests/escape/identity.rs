@@ -124,6 +124,52 @@ fn set_user_id_programs_change_nothing() {
     assert!(ids.iter().all(|id| *id == ids[0] && *id != "0"), "{answer}");
 }
 
+/// What a program inside leaves in the workspace belongs to the workspace's owner, root on many a root
+/// host: with the set-user-ID bit it would make any user of the host that owner.
+#[test]
+fn no_set_user_id_file_is_left() {
+    let scene = Scene::new();
+    let sandbox = build(scene.wall());
+    let mut ways = vec![
+        "openat",
+        "openat2",
+        "mknodat",
+        "fchmod",
+        "fchmodat",
+        "fchmodat2",
+    ];
+    if cfg!(target_arch = "x86_64") {
+        ways.extend(["open", "creat", "mknod", "chmod"]);
+    }
+    for how in ways {
+        let set = |path: &Path| {
+            let mode = fs::metadata(path).map(|data| data.permissions().mode());
+            mode.is_ok_and(|mode| mode & 0o4000 != 0)
+        };
+        let path = scene.workspace.join(how);
+        let answer = one_inside(&sandbox, &["files", "set-user-id", how, text(&path)]);
+        assert!(!set(&path), "{how}: {answer}");
+        let path = scene.beyond.join(how);
+        let control = one_outside(&["files", "set-user-id", how, text(&path)]);
+        if control == "ENOSYS" {
+            lacks(how);
+            continue;
+        }
+        assert!(set(&path), "{how}: {control}");
+    }
+    // Other modes are set as ever.
+    let path = scene.workspace.join("file");
+    let work: [&[&str]; 2] = [
+        &["files", "write", text(&path), "x"],
+        &["files", "chmod", text(&path), "2750"],
+    ];
+    assert_eq!(inside(&sandbox, &work), ["done", "done"]);
+    assert_eq!(
+        fs::metadata(&path).expect("the file").permissions().mode() & 0o7777,
+        0o2750
+    );
+}
+
 #[test]
 fn file_capabilities_give_nothing() {
     let sandbox = build(wall());

@@ -8,6 +8,7 @@
 
 #![allow(unsafe_code)]
 
+mod bare;
 mod descriptors;
 mod document;
 mod files;

@@ -31,7 +31,7 @@ fn no_namespace_is_made() {
 }
 
 /// Attacks on the mounts of a scene, each by itself: what it needs to work is done before it.
-fn on_mounts<'a>(directory: &'a str) -> Vec<Vec<&'a str>> {
+fn on_mounts(directory: &str) -> Vec<Vec<&str>> {
     [
         &["namespaces", "tmpfs", directory] as &[&str],
         &["namespaces", "bind", "/usr", directory],

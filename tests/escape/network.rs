@@ -312,6 +312,22 @@ fn ports_that_are_not_named_are_not_reached() {
 }
 
 #[test]
+fn an_empty_list_lets_nothing_through() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    listener.set_nonblocking(true).expect("a mode");
+    let at = listener.local_addr().expect("an address").to_string();
+    let count = || accepted(|| listener.accept().map(drop));
+    let sandbox = build(wall().network(|network| network.host().connect([])));
+    for attack in [["network", "tcp", &at], ["network", "tcp-fast-open", &at]] {
+        let answer = one_inside(&sandbox, &attack);
+        settle();
+        assert_eq!((count(), done(&answer)), (0, false), "{attack:?}: {answer}");
+    }
+    assert!(done(&one_inside(&host_network(), &["network", "tcp", &at])));
+    assert!(arrives(count));
+}
+
+#[test]
 fn there_is_one_interface() {
     assert_eq!(
         one_inside(&build(wall()), &["network", "interfaces"]),

@@ -157,6 +157,31 @@ fn no_process_inside_holds_a_secret_of_the_host() {
     assert_eq!(inside, "done nothing; read [], refused [1]");
 }
 
+/// As the host sees it: no process of the sandbox has a mapping of the host's memory.
+#[test]
+fn the_sandbox_holds_none_of_the_host_s_memory() {
+    let held = secret();
+    let reversed = backwards(&held);
+    let mut waiting = Waiting::inside(&build(wall()), &["processes", "hold"]);
+    assert_eq!(waiting.says(), "ready");
+    let init = waiting.id().to_string();
+    let children = fs::read_to_string(format!("/proc/{init}/task/{init}/children"));
+    let children = children.expect("the program's number");
+    let program = children.trim();
+    // SAFETY: PR_SET_PTRACER touches no memory; where Yama restricts tracing, it lets the control in.
+    unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::PR_SET_PTRACER_ANY, 0, 0, 0) };
+    let look = |pid: &str| one_outside(&["memory", "search-in", pid, &reversed]);
+    let test = std::process::id().to_string();
+    assert_eq!(look(&test), format!("done found in {test}"));
+    // Nothing there; an ordinary user of the host cannot even look into init.
+    assert_eq!(look(&init), if is_root() { "ENODATA" } else { "EACCES" });
+    match look(program).as_str() {
+        "EACCES" => lacks("leave to look into processes of one's own (Yama)"),
+        answer => assert_eq!(answer, "ENODATA"),
+    }
+    drop(held);
+}
+
 #[test]
 fn variables_of_the_host_stay_outside() {
     let held = secret();

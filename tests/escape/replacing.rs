@@ -145,3 +145,42 @@ fn what_is_hidden_stays_hidden() {
     }
     assert_eq!(one_outside(attacks[0]), "done private key");
 }
+
+/// The working directory of a command is often an agent's choice; it is found inside, and gives no
+/// rights.
+#[test]
+fn a_working_directory_gives_nothing() {
+    let scene = Scene::new();
+    let canary = scene.canary("file");
+    symlink(&scene.beyond, scene.workspace.join("link")).expect("a link");
+    let sandbox = build(scene.wall());
+    let attack = ["files", "write", "file", "changed"];
+    let before = trace(&canary);
+    for directory in [
+        scene.workspace.join("link"),
+        scene.beyond.clone(),
+        scene.workspace.join("../beyond"),
+    ] {
+        let started = sandbox
+            .command(INSIDE)
+            .args(attack)
+            .current_dir(&directory)
+            .output();
+        assert!(started.is_err(), "{}", directory.display());
+    }
+    let usr = sandbox
+        .command(INSIDE)
+        .args(attack)
+        .current_dir("/usr")
+        .output()
+        .expect("started");
+    assert!(!done(String::from_utf8_lossy(&usr.stdout).trim()));
+    assert!(!std::path::Path::new("/usr/file").exists());
+    assert_eq!(trace(&canary), before);
+    let control = std::process::Command::new(ATTACKER)
+        .args(attack)
+        .current_dir(scene.workspace.join("link"))
+        .output();
+    assert_eq!(control.expect("started").stdout, b"done\n");
+    assert_ne!(trace(&canary), before);
+}

@@ -204,7 +204,7 @@ pub struct Waiting {
 
 enum Either {
     Outside(std::process::Child),
-    Inside(Child),
+    Inside(Box<Child>),
 }
 
 impl Waiting {
@@ -233,7 +233,7 @@ impl Waiting {
         Self {
             stdin: child.stdin.take(),
             lines: BufReader::new(child.stdout.take().expect("piped")).lines(),
-            child: Either::Inside(child),
+            child: Either::Inside(Box::new(child)),
         }
     }
 

@@ -51,7 +51,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l allow -d 'Al
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l off -d 'Leave this layer out' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l usage -d 'Print the time and memory used to standard error after the run'
@@ -74,7 +74,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l allow -d 'A
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l off -d 'Leave this layer out' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l json -d 'Print JSON'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l enforcement -d 'Taken so that a run\'s line can be repeated; changes nothing'
@@ -107,7 +107,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l off -d 'Leave this layer out' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l json -d 'Print JSON instead of TOML'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s h -l help -d 'Print help (see more with \'--help\')'

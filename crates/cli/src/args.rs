@@ -129,7 +129,7 @@ pub(crate) struct PolicyArguments {
     /// Hide a path below one that is shown
     #[arg(long, value_name = "PATH", help_heading = "Files")]
     pub hide: Vec<PathBuf>,
-    /// Show the toolchains kept in the home (rustup, pyenv, nvm, …) read-only, without the
+    /// Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the
     /// credentials beside them
     #[arg(long, overrides_with = "no_toolchains", help_heading = "Files")]
     pub toolchains: bool,

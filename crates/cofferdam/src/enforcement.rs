@@ -8,6 +8,19 @@ use std::sync::Arc;
 ///
 /// There is no way to make one but to start a program: only a child that got through execve(2) has
 /// one, and it says what that child was put behind.
+///
+/// ```compile_fail,E0451
+/// let reports: Vec<cofferdam::LayerReport> = Vec::new();
+/// let forged = cofferdam::Enforcement { reports: reports.into() };
+/// ```
+///
+/// ```compile_fail,E0624
+/// let forged = cofferdam::Enforcement::of_child(Vec::new().into());
+/// ```
+///
+/// ```compile_fail,E0277
+/// let forged: cofferdam::Enforcement = Default::default();
+/// ```
 #[derive(Clone, Debug)]
 pub struct Enforcement {
     reports: Arc<[LayerReport]>,

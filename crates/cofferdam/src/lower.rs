@@ -5,6 +5,7 @@
 mod calls;
 mod files;
 mod limits;
+mod private;
 mod rules;
 
 use crate::enforcement::{LayerReport, Weakness};
@@ -272,8 +273,9 @@ fn require(
             feature: weakness.what,
             reason: weakness.reason,
             remedy: format!(
-                "{}; or set layers.{} = \"prefer\" to go on without it",
+                "{}{}set layers.{} = \"prefer\" to go on without it",
                 weakness.remedy,
+                if weakness.remedy.is_empty() { "" } else { "; or " },
                 layer.name()
             ),
         });

@@ -92,6 +92,7 @@ struct Start {
     argv: *const *const u8,
     envp: *const *const u8,
     stdio: [i32; 3],
+    shield: bool,
     step: u32,
     errno: i32,
 }
@@ -142,6 +143,7 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
         argv,
         envp,
         stdio,
+        shield: request.argument & SUBREAPER != 0,
         step: 0,
         errno: 0,
     };
@@ -244,6 +246,9 @@ extern "C" fn child(argument: *mut u8) -> ! {
 
 /// Returns only on failure: the step and error.
 fn prepare_and_exec(plan: &Start) -> (u32, i32) {
+    if plan.shield {
+        out_of_reach();
+    }
     let nothing_blocked = 0_u64;
     // SAFETY: rt_sigprocmask(2) reads 8 bytes; setsid(2) touches no memory.
     unsafe {
@@ -278,6 +283,23 @@ fn prepare_and_exec(plan: &Start) -> (u32, i32) {
         }
     }
     (AT_EXEC, exec(plan))
+}
+
+/// Takes init, and all above it, out of the reach of the program's signals: without a process
+/// namespace they are processes of the same user in the same Landlock domain. A domain of its own
+/// below that one keeps signals in (`LANDLOCK_SCOPE_SIGNAL`). An older kernel refuses, and the
+/// program runs all the same: the host's report says what the namespaces layer lacks.
+fn out_of_reach() {
+    let attributes = [0_u64, 0, sysno::LANDLOCK_SCOPE_SIGNAL];
+    // SAFETY: landlock_create_ruleset(2) reads 24 bytes; the others touch no memory.
+    unsafe {
+        let size = size_of_val(&attributes);
+        let ruleset = syscall!(sysno::LANDLOCK_CREATE_RULESET, &raw const attributes, size, 0);
+        if ruleset >= 0 {
+            syscall!(sysno::LANDLOCK_RESTRICT_SELF, ruleset, 0);
+            syscall!(sysno::CLOSE, ruleset);
+        }
+    }
 }
 
 /// Tries each candidate as execvp(3) does: a missing one leads on to the next, and a refused one is

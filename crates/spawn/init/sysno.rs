@@ -39,6 +39,8 @@ calls! {
     SIGNALFD4 289 74;
     DUP3 292 24;
     CLONE 56 220;
+    LANDLOCK_CREATE_RULESET 444 444;
+    LANDLOCK_RESTRICT_SELF 446 446;
     NANOSLEEP 35 101;
     GETDENTS64 217 61;
     UNLINKAT 263 35;
@@ -46,6 +48,8 @@ calls! {
 
 pub const PR_SET_DUMPABLE: usize = 4;
 pub const PR_SET_CHILD_SUBREAPER: usize = 36;
+/// `LANDLOCK_SCOPE_SIGNAL`, Linux 6.12 (landlock(7)).
+pub const LANDLOCK_SCOPE_SIGNAL: u64 = 2;
 pub const F_SETFD: usize = 2;
 pub const FD_CLOEXEC: usize = 1;
 pub const F_DUPFD_CLOEXEC: usize = 1030;

@@ -62,7 +62,7 @@ pub enum SpawnError {
     #[error(transparent)]
     IdMap(#[from] cofferdam_namespaces::WriteMapError),
     /// An operation of the view failed in the child.
-    #[error("step {index} failed: {error}")]
+    #[error("step {index} failed: {error}{}", cause(.error))]
     Mount {
         /// Which operation of the plan, counted from 0.
         index: usize,
@@ -108,4 +108,10 @@ pub enum SpawnError {
         /// How it went.
         how: String,
     },
+}
+
+/// The kernel's answer behind an error whose own text leaves it to its source.
+fn cause(error: &impl std::error::Error) -> String {
+    let source = error.source();
+    source.map_or_else(String::new, |source| format!(": {source}"))
 }

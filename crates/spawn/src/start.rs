@@ -233,7 +233,9 @@ pub(crate) fn receive(
         if let Some(deadline) = deadline {
             let left = deadline.saturating_duration_since(Instant::now());
             match fd::wait_readable(ours, Some(left)) {
-                Ok(true) | Err(Errno(libc::EINTR)) => {}
+                Ok(true) => {}
+                // Not on to the read, which would wait without a limit.
+                Err(Errno(libc::EINTR)) => continue,
                 Ok(false) => return Err(Errno(libc::ETIMEDOUT)),
                 Err(errno) => return Err(errno),
             }

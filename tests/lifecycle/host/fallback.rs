@@ -125,7 +125,8 @@ pub fn part_no_namespaces_required() {
 fn bare() -> SandboxBuilder {
     Sandbox::builder().layers(|layers| {
         let layers = layers.prefer(Layer::Namespaces);
-        layers.prefer(Layer::Filesystem).prefer(Layer::Network)
+        // Landlock, too: the newest rights may be younger than the kernel.
+        layers.prefer(Layer::Filesystem).prefer(Layer::Network).prefer(Layer::Landlock)
     })
 }
 

@@ -57,6 +57,7 @@ const PARTS: &[Scenario] = &[
     ("part_victim", death::victim),
     ("part_victim_limited", death::victim_limited),
     ("part_victim_without_namespaces", death::victim_without_namespaces),
+    ("part_sweep", death::sweep),
     ("part_inherits", state::part_inherits),
     ("part_no_namespaces_required", fallback::part_no_namespaces_required),
     ("part_no_namespaces_preferred", fallback::part_no_namespaces_preferred),

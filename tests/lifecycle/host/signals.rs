@@ -70,7 +70,7 @@ pub fn handlers() {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
         libc::sigaddset(&raw mut set, libc::SIGUSR2);
-        libc::sigaddset(&raw mut set, libc::SIGTERM);
+        libc::sigaddset(&raw mut set, libc::SIGWINCH);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
         // A signal a millisecond, for EINTR everywhere.
         let every = libc::timeval { tv_sec: 0, tv_usec: 1000 };

@@ -1,12 +1,12 @@
 //! The file system: the view, its landmarks, and what Landlock needs to know of it.
 
-use super::Context;
+use super::{Context, private};
 use crate::error::BuildError;
 use crate::identity::Account;
 use crate::preset::system;
 use crate::preset::toolchains::Toolchains;
-use cofferdam_namespaces::{Bind, IdMappedOwner, MappingNamespace, Mounts, View};
-use cofferdam_policy::{Access, Bytes, NetworkMode, PathRule, Sys};
+use cofferdam_namespaces::{Bind, IdMappedOwner, MappingError, MappingNamespace, Mounts, View};
+use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::fs::MetadataExt;
@@ -165,18 +165,14 @@ fn bare(
     files: &mut Files,
 ) -> Result<(), BuildError> {
     let filesystem = &context.policy.filesystem;
-    let private = || {
-        let made = tempfile::Builder::new().prefix("cofferdam-").tempdir();
-        made.map_err(BuildError::PrivateDirectory)
-    };
     if filesystem.home.is_some() {
-        let home = private()?;
+        let home = private::directory()?;
         files.account.home = home.path().to_owned();
         files.directory = home.path().to_owned();
         files.private.push(home);
     }
     if filesystem.tmp.is_some() {
-        let tmp = private()?;
+        let tmp = private::directory()?;
         files.tmp = Some(tmp.path().to_owned());
         files.private.push(tmp);
     }
@@ -250,7 +246,15 @@ fn owner(context: &Context<'_>, path: &Path) -> Option<IdMappedOwner> {
 
 fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespace, BuildError> {
     let outside = context.ids.throwaway.as_ref().map_or(0, |id| id.0);
-    MappingNamespace::new(owner, outside, outside).map_err(BuildError::Mapping)
+    MappingNamespace::new(owner, outside, outside).map_err(|error| match error {
+        MappingError::Namespace(errno) => BuildError::Unavailable {
+            layer: Layer::Namespaces,
+            feature: "a user namespace for the id-mapped workspace".into(),
+            reason: errno.to_string(),
+            remedy: crate::host::namespaces_remedy(),
+        },
+        error => BuildError::Mapping(error),
+    })
 }
 
 /// The host's `PATH`, as far as it leads to something inside.

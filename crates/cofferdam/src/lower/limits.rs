@@ -42,7 +42,7 @@ pub(super) fn prepare(
         || wanted.cpus.is_some()
         || wanted.io_weight.is_some();
     if needed && asked != Enforce::Off {
-        match Parent::prepare(&wanted) {
+        match parent(&wanted) {
             Ok(parent) => {
                 describe(&wanted, &mut report);
                 limits.cgroup = Some(CgroupPlan {
@@ -69,6 +69,37 @@ pub(super) fn prepare(
     let seconds = policy.cpu_time.map(|time| time.as_secs() + u64::from(time.subsec_nanos() > 0));
     set(Resource::Cpu, seconds.map(|seconds| seconds.max(1)));
     Ok(limits)
+}
+
+/// Where groups can be made: in what this process was given, else in a unit of systemd's.
+fn parent(wanted: &cofferdam_cgroups::Limits) -> Result<Parent, PrepareError> {
+    Parent::prepare(wanted).or_else(|error| through_systemd(wanted).unwrap_or(Err(error)))
+}
+
+/// One unit for this host process, asked for when the first limit needs it; systemd removes it after
+/// the process has ended.
+#[cfg(feature = "systemd")]
+fn through_systemd(wanted: &cofferdam_cgroups::Limits) -> Option<Result<Parent, PrepareError>> {
+    use cofferdam_cgroups::Figures;
+    use cofferdam_cgroups::systemd::{Holder, Manager, Unit};
+    use std::sync::Mutex;
+    static UNIT: Mutex<Option<Unit>> = Mutex::new(None);
+
+    let manager = match cofferdam_sys::cred::geteuid() {
+        0 => Manager::System,
+        _ => Manager::User,
+    };
+    let mut unit = UNIT.lock().unwrap_or_else(|poison| poison.into_inner());
+    if unit.is_none() {
+        *unit = Unit::start(manager, Holder::Watcher).ok();
+    }
+    let group = unit.as_ref()?.group();
+    Some(Parent::prepare_in(group, wanted, Figures::Minimal))
+}
+
+#[cfg(not(feature = "systemd"))]
+fn through_systemd(_: &cofferdam_cgroups::Limits) -> Option<Result<Parent, PrepareError>> {
+    None
 }
 
 fn describe(limits: &cofferdam_cgroups::Limits, report: &mut LayerReport) {
