@@ -32,6 +32,14 @@ pub fn run(command: &[&str]) -> Outcome {
             std::os::unix::fs::chown(path, Some(id), Some(id)).map(|()| String::new())
         }
         ["utime", path] => utime(path),
+        // To now, for which the right to write is enough.
+        ["touch", path] => {
+            let path = c_path(path);
+            // SAFETY: utimensat(2) reads the path up to its NUL; no times mean now.
+            let answer =
+                unsafe { libc::utimensat(libc::AT_FDCWD, path.as_ptr(), std::ptr::null(), 0) };
+            check(answer).map(|_| String::new())
+        }
         ["xattr", path] => set_xattr(path),
         ["unlink", path] => fs::remove_file(path).map(|()| String::new()),
         ["rename", from, to] => fs::rename(from, to).map(|()| String::new()),

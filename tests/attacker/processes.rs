@@ -300,8 +300,18 @@ fn status_of(field: &str, program: &str, arguments: &[&str]) -> Outcome {
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()?;
-    // It has been executed when spawn returns, so its ids are those of the program.
-    let text = fs::read_to_string(format!("/proc/{}/status", child.id()));
+    // The parent is woken in the middle of the execution, before the program has its ids; when it
+    // sleeps, it waits for its input.
+    let path = format!("/proc/{}/status", child.id());
+    let until = Instant::now() + Duration::from_secs(5);
+    let text = loop {
+        let text = fs::read_to_string(&path);
+        let waits = |text: &String| text.contains("State:\tS");
+        if text.as_ref().is_ok_and(waits) || Instant::now() > until {
+            break text;
+        }
+        sleep(Duration::from_millis(2));
+    };
     let _ = child.kill();
     drop(child.stdin.take());
     child.wait()?;

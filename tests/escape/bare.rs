@@ -5,10 +5,15 @@ use cofferdam::policy::PathRule;
 use cofferdam::{Layer, Layers, Sandbox};
 use std::fs;
 
-/// Landlock, the filter and limits alone. A root caller gets no such sandbox: it would run as root.
+/// Landlock, the filter and limits alone. A root caller gets no such sandbox, which each test asserts
+/// first: its programs would be root.
 fn bare(scene: &Scene) -> Option<Sandbox> {
     let layers = |layers: Layers| {
-        layers.off(Layer::Namespaces).prefer(Layer::Filesystem).prefer(Layer::Network)
+        layers
+            .off(Layer::Namespaces)
+            .prefer(Layer::Filesystem)
+            .prefer(Layer::Network)
+            .prefer(Layer::Landlock)
     };
     let built = Sandbox::builder()
         .workspace(&scene.workspace)
@@ -16,18 +21,44 @@ fn bare(scene: &Scene) -> Option<Sandbox> {
         .layers(layers)
         .build();
     match built {
-        Ok(sandbox) => Some(sandbox),
+        Ok(sandbox) => {
+            assert!(!is_root(), "its programs would be root of the host");
+            Some(sandbox)
+        }
         Err(error) => {
             assert!(is_root(), "{error}");
+            assert!(error.to_string().contains("root"), "{error}");
             None
         }
     }
 }
 
 fn attack(sandbox: &Sandbox, words: &[&str]) -> String {
-    let output = sandbox.command(ATTACKER).args(words).timeout(PATIENCE).output();
+    let output = sandbox
+        .command(ATTACKER)
+        .args(words)
+        .timeout(PATIENCE)
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
     String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn without_namespaces_root_starts_nothing() {
+    let scene = Scene::new();
+    let sandbox = bare(&scene);
+    assert_eq!(sandbox.is_none(), is_root());
+    if let Some(sandbox) = sandbox {
+        let status = attack(
+            &sandbox,
+            &["processes", "status", "CapPrm,CapEff,CapAmb,NoNewPrivs"],
+        );
+        let none = "0000000000000000";
+        assert_eq!(
+            status,
+            format!("done CapPrm={none} CapEff={none} CapAmb={none} NoNewPrivs=1")
+        );
+    }
 }
 
 #[test]
@@ -54,7 +85,16 @@ fn without_namespaces_contents_and_processes_are_kept() {
         (&["processes", "kill", &pid, &urgent], "EPERM"),
         (&["processes", "kill", "0", &urgent], "EPERM"),
         (&["processes", "seize", &pid], "EPERM"),
-        (&["memory", "vm-read", &pid, &bystander.address, &bystander.length], "EPERM"),
+        (
+            &[
+                "memory",
+                "vm-read",
+                &pid,
+                &bystander.address,
+                &bystander.length,
+            ],
+            "EPERM",
+        ),
         (&["network", "tcp", &at], "EPERM"),
         (&["namespaces", "unshare", "user"], "EPERM"),
     ] {
@@ -69,7 +109,10 @@ fn without_namespaces_contents_and_processes_are_kept() {
     assert!(done(&one_outside(&["processes", "kill", &pid, &urgent])));
     assert!(bystander.was_signalled());
     let own = scene.workspace.join("file");
-    assert_eq!(attack(&sandbox, &["files", "write", text(&own), "work"]), "done");
+    assert_eq!(
+        attack(&sandbox, &["files", "write", text(&own), "work"]),
+        "done"
+    );
     assert_eq!(fs::read_to_string(own).expect("the file"), "work");
 }
 
@@ -80,7 +123,10 @@ fn without_namespaces_nothing_outlives_the_command() {
         return;
     };
     let log = scene.workspace.join("log");
-    assert_eq!(attack(&sandbox, &["processes", "daemon", text(&log)]), "done");
+    assert_eq!(
+        attack(&sandbox, &["processes", "daemon", text(&log)]),
+        "done"
+    );
     let size = || fs::metadata(&log).expect("a log").len();
     let before = size();
     std::thread::sleep(std::time::Duration::from_millis(200));
@@ -96,7 +142,10 @@ fn without_namespaces_the_gaps_are_told() {
         return;
     };
     let before = trace(&canary);
-    assert_eq!(attack(&sandbox, &["files", "chmod", text(&canary), "0600"]), "done");
+    assert_eq!(
+        attack(&sandbox, &["files", "chmod", text(&canary), "0600"]),
+        "done"
+    );
     assert_ne!(trace(&canary), before);
     let child = sandbox.command("true").spawn().expect("started");
     assert!(!child.enforcement().is_full());

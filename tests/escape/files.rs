@@ -292,6 +292,51 @@ fn device_nodes_are_neither_made_nor_opened() {
     assert_eq!(devices, expected);
 }
 
+/// The nodes in the sandbox's `/dev` are those of the host.
+#[test]
+fn devices_of_the_host_keep_their_times_and_modes() {
+    // Reading and writing a device changes its times at most by the clock, not to 1970.
+    let state = |path: &str| {
+        let data = fs::metadata(path).expect("a device");
+        (
+            data.mode(),
+            data.uid(),
+            data.gid(),
+            data.mtime() == 1,
+            data.atime() == 1,
+        )
+    };
+    let sandbox = build(wall());
+    for path in [
+        "/dev/null",
+        "/dev/zero",
+        "/dev/full",
+        "/dev/random",
+        "/dev/urandom",
+        "/dev/tty",
+    ] {
+        let before = state(path);
+        let answers = inside(
+            &sandbox,
+            &[
+                &["files", "chmod", path, "0600"],
+                &["files", "utime", path],
+                &["files", "touch", path],
+                &["files", "chown", path, "1000"],
+                &["files", "xattr", path],
+                &["files", "unlink", path],
+            ],
+        );
+        assert_eq!(state(path), before, "{path}: {answers:?}");
+        assert!(
+            !answers.iter().any(|answer| done(answer)),
+            "{path}: {answers:?}"
+        );
+        // For an ordinary user the kernel allows one of these outside, by the right to write.
+        assert_eq!(one_outside(&["files", "touch", path]), "done");
+    }
+}
+
 #[test]
 fn a_directory_moved_out_leads_nowhere() {
     let attack = |scene: &Scene| {

@@ -121,6 +121,17 @@ fn abstract_sockets_of_the_host_are_not_reached() {
 }
 
 #[test]
+fn sandboxes_do_not_meet_at_abstract_names() {
+    let name = secret();
+    let mut server = Waiting::inside(&host_network(), &["network", "serve-abstract", &name]);
+    assert_eq!(server.says(), "ready");
+    let attack = ["network", "abstract", &name];
+    assert_eq!(one_inside(&host_network(), &attack), "EPERM");
+    // The name is the host's, so that the host can reach it.
+    assert!(done(&one_outside(&attack)));
+}
+
+#[test]
 fn sockets_with_a_path_are_not_there() {
     let scene = Scene::new();
     let path = scene.beyond.join("daemon.sock");

@@ -1,7 +1,7 @@
 //! Limits, each shown by a program that runs into it.
 
 use crate::support::{
-    is_root, lacks, marker, processes_with, sandbox, says, sh, with_workspace, within,
+    descendants, is_root, lacks, marker, processes_with, sandbox, says, sh, with_workspace, within,
 };
 use cofferdam::{BuildError, Bytes, Enforce, Layer, Limits, Sandbox, State, Stdio};
 use std::time::{Duration, Instant};
@@ -100,11 +100,11 @@ fn a_fork_bomb_stays_small_and_ends() {
     let end = Instant::now() + Duration::from_secs(1);
     let mut most = 0;
     while Instant::now() < end {
-        most = most.max(processes_with(&marker).len());
+        most = most.max(descendants(child.id()));
     }
     println!("{most} processes at most, of {LIMIT}");
     assert!(most <= LIMIT, "{most}");
-    assert!(most > LIMIT / 4, "it did not go off: {most}");
+    assert!(most > LIMIT / 2, "it did not go off: {most}");
     let start = Instant::now();
     child.kill().expect("kill");
     child.wait().expect("wait");

@@ -133,3 +133,17 @@ fn the_same_command_starts_again_and_again() {
         assert_eq!(command.output().expect("the shell").stdout, b"again\n");
     }
 }
+
+#[test]
+fn streams_can_be_opened_by_their_names() {
+    let script = "echo out > /dev/stdout; echo err > /dev/stderr; cat /dev/stdin";
+    let output = sh(&sandbox(), script).output().expect("the shell");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!((&output.stdout[..], &*err), (&b"out\n"[..], "err\n"));
+    let sandbox = sandbox();
+    let mut command = sandbox.command("cat");
+    let streams = command.arg("/dev/stdin").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = streams.spawn().expect("cat");
+    child.stdin.take().expect("piped").write_all(b"in").expect("write");
+    assert_eq!(child.wait_with_output().expect("wait").stdout, b"in");
+}

@@ -49,6 +49,17 @@ pub fn processes_with(text: &str) -> Vec<i32> {
         .collect()
 }
 
+/// All that descends from a process of the host, zombies too.
+pub fn descendants(pid: u32) -> usize {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let count = |text: String| {
+        let pids = text.split_whitespace().filter_map(|pid| pid.parse().ok());
+        pids.map(|pid| 1 + descendants(pid)).sum::<usize>()
+    };
+    children.map(count).sum()
+}
+
 /// Waits for a condition; false when it does not come within the time.
 pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;

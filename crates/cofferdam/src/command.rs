@@ -161,6 +161,12 @@ impl Command {
             open(Which::Err, &defaults[2])?,
         ];
         let lowered = &self.lowered;
+        if let Some(id) = &lowered.throwaway {
+            // A program may open its streams anew (`/dev/stderr`), which asks for the pipe's owner.
+            for stream in [&stdin, &stdout, &stderr] {
+                stream.give_to(id.0).map_err(SpawnError::Stdio)?;
+            }
+        }
         let process = lowered
             .plan
             .spawn(

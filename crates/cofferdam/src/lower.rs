@@ -18,6 +18,7 @@ use cofferdam_policy::{
     Enforce, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
 use cofferdam_spawn::Plan;
+use cofferdam_sys::cred;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,7 +35,8 @@ pub(crate) struct Lowered {
     pub directory: PathBuf,
     /// Private directories of a wall without mounts, removed with the sandbox.
     _private: Vec<TempDir>,
-    _throwaway: Option<Throwaway>,
+    /// On a root host: the id that the program has outside.
+    pub throwaway: Option<Throwaway>,
 }
 
 /// What the parts of the lowering have in common.
@@ -57,6 +59,9 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
     let ids = identity::choose(&policy.identity, policy.filesystem.workspace.as_deref())?;
     let mut reports = Vec::new();
     let namespaces = decide_namespaces(&policy, &mut reports)?;
+    if !namespaces {
+        refuse_privileges()?;
+    }
     let context = Context {
         policy: &policy,
         ids: &ids,
@@ -109,13 +114,11 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         filters,
         cgroup: limits.cgroup,
     });
-    if let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Namespaces) {
-        if namespaces {
-            report.add(plan.layers().namespaces.names().join(" "));
-            report.add("no capabilities");
-            let outside = ids.throwaway.as_ref().map(|id| format!("host id {}", id.0));
-            report.in_force.extend(outside);
-        }
+    if namespaces && let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Namespaces) {
+        report.add(plan.layers().namespaces.names().join(" "));
+        report.add("no capabilities");
+        let outside = ids.throwaway.as_ref().map(|id| format!("host id {}", id.0));
+        report.in_force.extend(outside);
     }
     reports.sort_by_key(|report| Layer::ALL.iter().position(|layer| *layer == report.layer));
 
@@ -131,7 +134,7 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         plan,
         reports: reports.into(),
         _private: files.private,
-        _throwaway: ids.throwaway,
+        throwaway: ids.throwaway,
         policy,
     })
 }
@@ -154,6 +157,24 @@ fn decide_namespaces(policy: &Policy, reports: &mut Vec<LayerReport>) -> Result<
     };
     reports.push(report);
     Ok(decided)
+}
+
+/// Without namespaces a program keeps the host's ids and what it inherits of its capabilities. Root
+/// could change owners, modes and times of every file, which Landlock does not see, and more with
+/// each capability; such a wall would be none.
+fn refuse_privileges() -> Result<(), BuildError> {
+    let capabilities = cred::capget().map_or(u64::MAX, |sets| sets.effective);
+    if cred::geteuid() != 0 && capabilities == 0 {
+        return Ok(());
+    }
+    Err(BuildError::Unavailable {
+        layer: Layer::Namespaces,
+        feature: "a program without privileges".into(),
+        reason: "this process is root or holds capabilities, and only namespaces keep them from \
+                 the program"
+            .into(),
+        remedy: "start the host as an ordinary user, or put up the namespaces layer".into(),
+    })
 }
 
 fn decide_view(

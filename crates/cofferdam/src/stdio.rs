@@ -107,6 +107,14 @@ impl Stream {
         }
     }
 
+    /// Makes a pipe that was made here the user's; what came from the host keeps its owner.
+    pub(crate) fn give_to(&self, id: u32) -> io::Result<()> {
+        if self.pipe.is_none() && self.relay.is_none() {
+            return Ok(());
+        }
+        std::os::unix::fs::fchown(&self.inner, Some(id), Some(id))
+    }
+
     fn plain(inner: OwnedFd) -> Self {
         Self {
             inner,

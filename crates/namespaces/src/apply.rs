@@ -9,13 +9,13 @@
 //!   lookups do not cross what is mounted on the root they start from: sources stay reachable.
 //! - A tmpfs is filled before it is attached, through its own descriptor: no path of the host can be
 //!   involved, so nothing can be created there.
-//! - A target is opened beneath the new root without following any link, and the mount is put on the
-//!   descriptor: what was checked is what is covered.
-//! - open_tree(2) copies only mounts of the caller's own mount namespace, so sources are opened again
-//!   here and compared with what was seen at prepare.
+//! - A target that is not in the view's own memory is opened beneath the new root without following
+//!   any link, and the mount is put on the descriptor: what was checked is what is covered.
+//! - open_tree(2) copies only mounts of the caller's own mount namespace, so sources are looked up
+//!   again here, and the copy is compared with what was seen at prepare.
 
 use crate::detached::Detached;
-use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Tmpfs};
+use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Target, Tmpfs};
 use crate::proc::Inner;
 use cofferdam_sys::mount::{
     self, AT_EMPTY_PATH, AT_RECURSIVE, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY,
@@ -90,7 +90,8 @@ impl MountOp {
             Op::ReadOnly { inner } => make_read_only(context, inner),
             Op::Hide { target, directory } => {
                 let target = open_target(context, target)?;
-                let done = cover(context, target, *directory);
+                let done = covering(context, *directory)
+                    .and_then(|tree| closing(tree, mount::move_mount(tree, target)));
                 closing(target, done)
             }
             Op::Pivot { hidden } => pivot(context, *hidden),
@@ -123,7 +124,7 @@ fn attach_root(context: &mut Context<'_>, hidden: bool) -> Result<()> {
     Ok(())
 }
 
-fn attach(context: &mut Context<'_>, target: &CStr, read_only: bool) -> Result<()> {
+fn attach(context: &mut Context<'_>, target: &Target, read_only: bool) -> Result<()> {
     let tmpfs = std::mem::replace(&mut context.tmpfs, NONE);
     if read_only {
         set(tmpfs, 0, MOUNT_ATTR_RDONLY, 0)?;
@@ -139,19 +140,10 @@ fn apply_bind(context: &mut Context<'_>, bind: &BindOp) -> Result<()> {
     if bind.id_mapped.is_some() {
         return Err(Errno(libc::EINVAL));
     }
-    let source = open_source(&bind.source)?;
-    let same = mount::identify(source).and_then(|id| {
-        if id.dev == bind.dev && id.ino == bind.ino {
-            Ok(())
-        } else {
-            Err(Errno(libc::ESTALE))
-        }
-    });
-    let flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
-    let tree = same.and_then(|()| mount::open_tree(source, c"", flags));
-    let _ = fd::close(source);
-    let tree = tree?;
-    let done = mount::mount_setattr(tree, AT_RECURSIVE, &bind.attributes)
+    let tree = mount::open_tree(libc::AT_FDCWD, &bind.source, COPY | AT_RECURSIVE)?;
+    let done = mount::identify(tree)
+        .and_then(|id| same(id.dev == bind.dev && id.ino == bind.ino))
+        .and_then(|()| mount::mount_setattr(tree, AT_RECURSIVE, &bind.attributes))
         .and_then(|()| put(context, tree, &bind.target));
     closing(tree, done)
 }
@@ -160,24 +152,18 @@ fn apply_device(
     context: &mut Context<'_>,
     source: &CStr,
     device: (u32, u32),
-    target: &CStr,
+    target: &Target,
 ) -> Result<()> {
-    let node = open_source(source)?;
-    let right = mount::identify(node).and_then(|id| {
-        if id.mode & libc::S_IFMT == libc::S_IFCHR && id.rdev == device {
-            Ok(())
-        } else {
-            Err(Errno(libc::ESTALE))
-        }
-    });
-    let tree = right.and_then(|()| mount::open_tree(node, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE));
-    let _ = fd::close(node);
-    let tree = tree?;
-    let done = put(context, tree, target);
+    let tree = mount::open_tree(libc::AT_FDCWD, source, COPY)?;
+    let done = mount::identify(tree)
+        .and_then(|id| same(id.mode & libc::S_IFMT == libc::S_IFCHR && id.rdev == device))
+        // Writing to a device needs no writable mount; changing its times would.
+        .and_then(|()| set(tree, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0))
+        .and_then(|()| put(context, tree, target));
     closing(tree, done)
 }
 
-fn apply_devpts(context: &mut Context<'_>, target: &CStr) -> Result<()> {
+fn apply_devpts(context: &mut Context<'_>, target: &Target) -> Result<()> {
     let fs = mount::fsopen(c"devpts")?;
     mount::fsconfig_string(fs, c"ptmxmode", c"0666")?;
     mount::fsconfig_string(fs, c"mode", c"0620")?;
@@ -189,7 +175,7 @@ fn apply_devpts(context: &mut Context<'_>, target: &CStr) -> Result<()> {
 fn apply_fresh(
     context: &mut Context<'_>,
     kind: &CStr,
-    target: &CStr,
+    target: &Target,
     attributes: u64,
 ) -> Result<()> {
     let fresh = finish_fs(mount::fsopen(kind)?, attributes)?;
@@ -204,11 +190,13 @@ fn apply_fresh(
 /// What is covered is looked up in the new mount itself: nobody else can have put a link, a file or a
 /// mount there.
 fn mask(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
-    let Some(target) = open_inner(context, inner)? else {
-        return Ok(());
+    let tree = covering(context, inner.directory)?;
+    let done = match mount::move_mount_to(tree, context.fresh, &inner.name) {
+        // A module that had made the entry at prepare is gone.
+        Err(Errno(libc::ENOENT)) => Ok(()),
+        other => other,
     };
-    let done = cover(context, target, inner.directory);
-    closing(target, done)
+    closing(tree, done)
 }
 
 fn make_read_only(context: &mut Context<'_>, inner: &Inner) -> Result<()> {
@@ -232,15 +220,14 @@ fn open_inner(context: &Context<'_>, inner: &Inner) -> Result<Option<RawFd>> {
     }
 }
 
-fn cover(context: &Context<'_>, target: RawFd, directory: bool) -> Result<()> {
+/// A copy of the thing that hidden paths are covered with.
+fn covering(context: &Context<'_>, directory: bool) -> Result<RawFd> {
     let object = if directory {
         context.hidden_dir
     } else {
         context.hidden_file
     };
-    let tree = mount::open_tree(object, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE)?;
-    let done = mount::move_mount(tree, target);
-    closing(tree, done)
+    mount::open_tree(object, c"", AT_EMPTY_PATH | OPEN_TREE_CLONE)
 }
 
 fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
@@ -266,13 +253,12 @@ fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
     fd::close(root)
 }
 
-/// Without `O_NOFOLLOW`, which would open a link at the end instead of refusing it.
-fn open_source(path: &CStr) -> Result<RawFd> {
-    match mount::openat2(libc::AT_FDCWD, path, libc::O_PATH, 0, RESOLVE_NO_SYMLINKS) {
-        // There was no link at prepare.
-        Err(Errno(libc::ELOOP)) => Err(Errno(libc::ESTALE)),
-        other => other,
-    }
+/// A copy of what is mounted at a path. A link at its end is not followed, and one on the way leads
+/// to another object, or to the same one by another name: what was copied is compared.
+const COPY: u32 = OPEN_TREE_CLONE | libc::AT_SYMLINK_NOFOLLOW as u32;
+
+fn same(is: bool) -> Result<()> {
+    if is { Ok(()) } else { Err(Errno(libc::ESTALE)) }
 }
 
 fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
@@ -281,8 +267,11 @@ fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
 }
 
 /// Attaches a mount at a target of the view.
-fn put(context: &Context<'_>, tree: RawFd, target: &CStr) -> Result<()> {
-    let target = open_target(context, target)?;
+fn put(context: &Context<'_>, tree: RawFd, target: &Target) -> Result<()> {
+    if target.own {
+        return mount::move_mount_to(tree, context.root, &target.path);
+    }
+    let target = open_target(context, &target.path)?;
     let moved = mount::move_mount(tree, target);
     closing(target, moved)
 }

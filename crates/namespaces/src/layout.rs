@@ -14,7 +14,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Default)]
 pub(crate) struct Layout {
     /// By target, so that parents come first.
-    pub mounts: BTreeMap<PathBuf, What>,
+    /// With whether they go on something in the view's own memory.
+    pub mounts: BTreeMap<PathBuf, (What, bool)>,
     /// What each tmpfs holds, by the tmpfs's target; `/` is the view's root.
     pub contents: BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
     /// Optional rules that were left out, and why.
@@ -468,7 +469,8 @@ fn fill(taken: BTreeMap<PathBuf, (Item, Place)>, layout: &mut Layout) {
         }
     }
     for (path, (item, place)) in taken {
-        if place == Place::Own {
+        let own = place == Place::Own;
+        if own {
             let entry = match &item {
                 Item::Entry(entry) => entry.clone(),
                 Item::HostLink(text) => Entry::Symlink { text: text.clone() },
@@ -481,7 +483,7 @@ fn fill(taken: BTreeMap<PathBuf, (Item, Place)>, layout: &mut Layout) {
             put(&mut layout.contents, &path, entry);
         }
         if let Item::Mount(what) = item {
-            layout.mounts.insert(path, what);
+            layout.mounts.insert(path, (what, own));
         }
     }
 }

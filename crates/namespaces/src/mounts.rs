@@ -53,22 +53,22 @@ pub(crate) enum Op {
     },
     /// Puts the tmpfs at its place.
     Attach {
-        target: CString,
+        target: Target,
         read_only: bool,
     },
     Bind(BindOp),
     Device {
         source: CString,
         device: (u32, u32),
-        target: CString,
+        target: Target,
     },
     Devpts {
-        target: CString,
+        target: Target,
     },
     /// A new proc or sysfs.
     Fresh {
         kind: &'static CStr,
-        target: CString,
+        target: Target,
         attributes: u64,
     },
     /// Covers something in the last new proc or sysfs.
@@ -98,6 +98,14 @@ pub(crate) struct Tmpfs {
     pub attributes: u64,
 }
 
+/// Where a mount goes, below the view's root.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub path: CString,
+    /// In the view's own memory: nobody else can have put a link or anything else on the way.
+    pub own: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct BindOp {
     /// Where [`Detached`] has the copy, if the parent made it.
@@ -105,7 +113,7 @@ pub(crate) struct BindOp {
     pub source: CString,
     pub dev: (u32, u32),
     pub ino: u64,
-    pub target: CString,
+    pub target: Target,
     pub attributes: MountAttr,
     pub id_mapped: Option<IdMappedOwner>,
 }
@@ -199,15 +207,15 @@ impl Mounts {
         let hidden = layout
             .mounts
             .values()
-            .any(|what| matches!(what, What::Hide { .. } | What::Proc | What::Sysfs));
+            .any(|(what, _)| matches!(what, What::Hide { .. } | What::Proc | What::Sysfs));
         let mut list = List {
             ops: vec![Op::Private],
             slots: 0,
             contents: layout.contents,
         };
         list.root(hidden)?;
-        for (target, what) in layout.mounts {
-            list.mount(&target, what)?;
+        for (target, (what, own)) in layout.mounts {
+            list.mount(&target, what, own)?;
         }
         list.ops.push(Op::Pivot { hidden });
         if list.ops.len() > MAX_OPS {
@@ -251,8 +259,9 @@ impl List {
         Ok(())
     }
 
-    fn mount(&mut self, at: &Path, what: What) -> Result<(), ViewError> {
-        let target = relative(at)?;
+    fn mount(&mut self, at: &Path, what: What, own: bool) -> Result<(), ViewError> {
+        let path = relative(at)?;
+        let target = Target { path, own };
         match what {
             What::Bind { source, bind } => {
                 let attributes = [
@@ -312,12 +321,15 @@ impl List {
                 self.ops
                     .extend(masked.into_iter().map(|inner| Op::Mask { inner }));
             }
-            What::Hide { directory } => self.ops.push(Op::Hide { target, directory }),
+            What::Hide { directory } => self.ops.push(Op::Hide {
+                target: target.path,
+                directory,
+            }),
         }
         Ok(())
     }
 
-    fn fresh(&mut self, kind: &'static CStr, target: CString, more: u64) {
+    fn fresh(&mut self, kind: &'static CStr, target: Target, more: u64) {
         let attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | more;
         self.ops.push(Op::Fresh {
             kind,
@@ -426,7 +438,7 @@ impl fmt::Display for Shown<'_> {
             Op::Attach { target, read_only } => write!(
                 f,
                 "mount it on /{}{}",
-                show(target),
+                show(&target.path),
                 if *read_only { ", read-only" } else { "" }
             ),
             Op::Bind(bind) => {
@@ -437,7 +449,7 @@ impl fmt::Display for Shown<'_> {
                     id_mapped,
                     ..
                 } = bind;
-                write!(f, "bind {} on /{}", show(source), show(target))?;
+                write!(f, "bind {} on /{}", show(source), show(&target.path))?;
                 if attributes.attr_set & MOUNT_ATTR_RDONLY == 0 {
                     write!(f, ", writable")?;
                 }
@@ -448,9 +460,9 @@ impl fmt::Display for Shown<'_> {
                 }
             }
             Op::Device { source, target, .. } => {
-                write!(f, "device {} on /{}", show(source), show(target))
+                write!(f, "device {} on /{}", show(source), show(&target.path))
             }
-            Op::Devpts { target } => write!(f, "new devpts on /{}", show(target)),
+            Op::Devpts { target } => write!(f, "new devpts on /{}", show(&target.path)),
             Op::Fresh {
                 kind,
                 target,
@@ -459,7 +471,7 @@ impl fmt::Display for Shown<'_> {
                 f,
                 "new {} on /{}{}",
                 kind.to_string_lossy(),
-                show(target),
+                show(&target.path),
                 flags(*attributes)
             ),
             Op::Mask { inner } => write!(f, "  hide {} in it", show(&inner.name)),

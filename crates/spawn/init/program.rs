@@ -1,7 +1,7 @@
 //! Taking a request and starting its program.
 
 use crate::protocol::{
-    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, Request, SOCKET,
+    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, Request, SOCKET, SUBREAPER,
 };
 use crate::sysno;
 use core::ptr::null_mut;

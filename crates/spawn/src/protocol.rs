@@ -41,9 +41,9 @@ pub struct Request {
 
 impl Request {
     /// The structure as it goes over the socket.
-    pub fn to_bytes(&self) -> [u8; size_of::<Self>()] {
+    pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
         // SAFETY: plain integers without padding (the test of sizes below); any bytes are valid.
-        unsafe { core::mem::transmute_copy(self) }
+        unsafe { core::mem::transmute(self) }
     }
 }
 

@@ -134,6 +134,28 @@ pub fn move_mount(tree: RawFd, target: RawFd) -> Result<()> {
     Errno::check(answer).map(drop)
 }
 
+/// Attaches the detached mount behind one descriptor at a path below another (move_mount(2), Linux
+/// 5.2). A link at the path's end is not followed, one on the way is: for paths on which nobody else
+/// can have put one.
+///
+/// # Errors
+/// As [`move_mount`].
+pub fn move_mount_to(tree: RawFd, dir: RawFd, path: &CStr) -> Result<()> {
+    let empty = c"".as_ptr();
+    // SAFETY: move_mount(2) only reads the two paths up to their NULs.
+    let answer = unsafe {
+        syscall!(
+            libc::SYS_move_mount,
+            tree,
+            empty,
+            dir,
+            path.as_ptr(),
+            MOVE_MOUNT_F_EMPTY_PATH
+        )
+    };
+    Errno::check(answer).map(drop)
+}
+
 /// Changes the attributes of the mount behind a descriptor, with [`AT_RECURSIVE`] in `flags` of all
 /// below it as well (mount_setattr(2), Linux 5.12).
 ///

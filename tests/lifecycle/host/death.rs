@@ -10,23 +10,39 @@ use std::process::{Command, Stdio as HostStdio};
 use std::time::{Duration, Instant};
 
 pub fn full() {
-    let before = temporary();
-    dies(&mut scenario("part_victim"));
-    let left: Vec<String> = temporary().difference(&before).cloned().collect();
-    assert!(left.is_empty(), "temporary files are left: {left:?}");
+    if let Some(host) = dies(&mut scenario("part_victim")) {
+        assert!(temporary(host).is_empty(), "{:?}", temporary(host));
+        assert!(groups(host).is_empty(), "{:?}", groups(host));
+    }
 }
 
 pub fn without_namespaces() {
-    let before = temporary();
-    if !dies(without_user_namespaces(&mut scenario("part_victim_without_namespaces"))) {
+    let Some(host) = dies(without_user_namespaces(&mut scenario("part_victim_without_namespaces"))) else {
         return;
-    }
+    };
     // Without mounts, private directories are real; the next such sandbox of this user sweeps.
-    let left: Vec<String> = temporary().difference(&before).cloned().collect();
-    println!("private directories left until the next such sandbox is built: {left:?}");
+    println!("private directories left until the next such sandbox is built: {:?}", temporary(host));
     without_user_namespaces(&mut scenario("part_sweep")).status().expect("a user namespace");
-    let left: Vec<String> = temporary().difference(&before).cloned().collect();
-    assert!(left.is_empty(), "still there: {left:?}");
+    assert!(temporary(host).is_empty(), "still there: {:?}", temporary(host));
+}
+
+pub fn limited() {
+    let Some(host) = dies(&mut scenario("part_victim_limited")) else {
+        return;
+    };
+    let left = groups(host);
+    println!("empty groups left until the next sandbox is built: {left:?}");
+    for group in &left {
+        let processes = fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default();
+        assert!(processes.is_empty(), "{group} holds {processes}");
+    }
+    // The next host sweeps them away.
+    let sandbox = limits(Sandbox::builder()).build().expect("a group");
+    sandbox.command("true").status().expect("true");
+    drop(sandbox);
+    assert!(groups(host).is_empty(), "still there: {:?}", groups(host));
+    let own = groups(std::process::id());
+    assert!(own.is_empty(), "this host's own: {own:?}");
 }
 
 /// Builds and drops a sandbox without namespaces.
@@ -40,27 +56,9 @@ fn bare() -> SandboxBuilder {
     })
 }
 
-pub fn limited() {
-    let before = groups();
-    if !dies(&mut scenario("part_victim_limited")) {
-        return;
-    }
-    let left: Vec<String> = groups().difference(&before).cloned().collect();
-    println!("empty groups left until the next sandbox is built: {left:?}");
-    for group in &left {
-        let processes = fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default();
-        assert!(processes.is_empty(), "{group} holds {processes}");
-    }
-    // The next host sweeps them away.
-    let sandbox = limits(Sandbox::builder()).build().expect("a group");
-    sandbox.command("true").status().expect("true");
-    drop(sandbox);
-    let left: Vec<String> = groups().difference(&before).cloned().collect();
-    assert!(left.is_empty(), "still there: {left:?}");
-}
-
-/// Lets a host start a sandbox, kills it and looks at what is left; false where that host cannot.
-fn dies(victim: &mut Command) -> bool {
+/// Lets a host start a sandbox, kills it and looks at what is left; its process id, or nothing where
+/// that host cannot be.
+fn dies(victim: &mut Command) -> Option<u32> {
     let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
     let marker = marker();
     victim.env("MARKER", &marker).stdout(HostStdio::piped());
@@ -68,7 +66,7 @@ fn dies(victim: &mut Command) -> bool {
         Ok(host) => host,
         Err(error) => {
             lacks(&format!("user namespaces whose number can be limited: {error}"));
-            return false;
+            return None;
         }
     };
     let mut lines = BufReader::new(host.stdout.take().expect("piped")).lines();
@@ -80,7 +78,7 @@ fn dies(victim: &mut Command) -> bool {
             true => lacks(what),
             false => println!("not for this user: {what}"),
         }
-        return false;
+        return None;
     }
     assert_eq!(first, "ready");
     assert!(within(Duration::from_secs(5), || processes_with(&marker).len() >= 4));
@@ -92,7 +90,7 @@ fn dies(victim: &mut Command) -> bool {
     assert!(gone, "after {took:?}: {:?}", processes_with(&marker));
     println!("all processes were gone after {took:?}");
     assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
-    true
+    Some(host.id())
 }
 
 fn limits(builder: SandboxBuilder) -> SandboxBuilder {

@@ -71,8 +71,8 @@ pub fn descriptors() -> BTreeMap<i32, String> {
         .collect()
 }
 
-/// Directories of sandboxes' control groups, anywhere.
-pub fn groups() -> BTreeSet<String> {
+/// Control groups of a host process's sandboxes, anywhere; they carry its number.
+pub fn groups(host: u32) -> BTreeSet<String> {
     fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
         let Ok(entries) = fs::read_dir(directory) else { return };
         for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
@@ -87,15 +87,17 @@ pub fn groups() -> BTreeSet<String> {
     }
     let mut found = BTreeSet::new();
     walk(Path::new("/sys/fs/cgroup"), 8, &mut found);
+    let own = format!("/cofferdam/{host}-");
+    found.retain(|path| path.contains(&own));
     found
 }
 
-/// Temporary files of sandboxes.
-pub fn temporary() -> BTreeSet<String> {
+/// Temporary directories of a host process's sandboxes; they carry its number.
+pub fn temporary(host: u32) -> BTreeSet<String> {
     let directory = std::env::temp_dir();
     let all = fs::read_dir(directory).into_iter().flatten().flatten();
     all.map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("cofferdam-"))
+        .filter(|name| name.starts_with(&format!("cofferdam-private-{host}-")))
         .collect()
 }
 
@@ -103,6 +105,9 @@ pub fn temporary() -> BTreeSet<String> {
 pub fn state() -> BTreeMap<String, String> {
     // With its first thread, libc takes a handler for a signal of its own.
     std::thread::spawn(|| ()).join().expect("a thread");
+    // A thread that was joined is still listed for a moment.
+    let threads = || fs::read_dir("/proc/self/task").expect("threads").count();
+    within(Duration::from_secs(1), || threads() == 1);
     let mut all = BTreeMap::new();
     let mut put = |name: &str, value: String| all.insert(name.to_owned(), value);
     for line in fs::read_to_string("/proc/self/status").expect("status").lines() {

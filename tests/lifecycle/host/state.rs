@@ -3,10 +3,15 @@
 use crate::report::{assert_unchanged, children, descriptors, groups, processes_with, state, temporary, within};
 use crate::scenario;
 use cofferdam::{Sandbox, Stdio};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Stdio as HostStdio;
 use std::time::Duration;
+
+/// What this process's sandboxes left on the host.
+fn left() -> (BTreeSet<String>, BTreeSet<String>) {
+    (groups(std::process::id()), temporary(std::process::id()))
+}
 
 /// The descriptors that the library keeps for good: the image of its init, and `/dev/null`.
 fn kept(before: &BTreeMap<i32, String>, after: &BTreeMap<i32, String>) -> Vec<String> {
@@ -23,7 +28,7 @@ fn allowed(new: &[String]) -> bool {
 pub fn thirty_two_threads() {
     const THREADS: usize = 32;
     const EACH: usize = 20;
-    let (before, opened, others) = (state(), descriptors(), (groups(), temporary()));
+    let (before, opened, others) = (state(), descriptors(), left());
     {
         let sandbox = Sandbox::builder().build().expect("the default policy");
         std::thread::scope(|scope| {
@@ -47,7 +52,7 @@ pub fn thirty_two_threads() {
     assert_unchanged(&before, &state());
     let new = kept(&opened, &descriptors());
     assert!(allowed(&new), "descriptors left open: {new:?}");
-    assert_eq!((groups(), temporary()), others);
+    assert_eq!(left(), others);
     // Landlock and seccomp would show here.
     let file = tempfile::NamedTempFile::new().expect("the host can still write");
     fs::write(file.path(), "x").expect("write");
@@ -59,7 +64,7 @@ pub fn thirty_two_threads() {
 pub fn failures() {
     let sandbox = Sandbox::builder().build().expect("the default policy");
     sandbox.command("true").status().expect("true");
-    let (before, opened, others) = (state(), descriptors(), (groups(), temporary()));
+    let (before, opened, others) = (state(), descriptors(), left());
     for round in 0..50 {
         sandbox.command("no-such-program").spawn().expect_err("missing");
         sandbox.command("true").current_dir("/nowhere").spawn().expect_err("no directory");
@@ -78,7 +83,7 @@ pub fn failures() {
     assert!(children().is_empty(), "{:?}", children());
     assert_unchanged(&before, &state());
     assert_eq!(descriptors(), opened);
-    assert_eq!((groups(), temporary()), others);
+    assert_eq!(left(), others);
 }
 
 pub fn environment() {

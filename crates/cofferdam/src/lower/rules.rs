@@ -84,6 +84,9 @@ fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
     };
     if context.view {
         ruleset = ruleset.inside("/", Access::ReadExec);
+        // The standard stream that leads nowhere is the host's, which no rule on the view covers;
+        // programs open it anew as `/dev/stdin`.
+        ruleset = ruleset.path("/dev/null", Access::Device);
         for (path, exec) in &files.fresh {
             ruleset = ruleset.inside(path, write(*exec));
         }

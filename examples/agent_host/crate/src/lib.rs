@@ -50,7 +50,10 @@ impl Table {
     fn widths(&self) -> Vec<usize> {
         let columns = 0..self.header().len();
         let width = |column: usize| {
-            let fields = self.records.iter().map(|record| record[column].chars().count());
+            let fields = self
+                .records
+                .iter()
+                .map(|record| record[column].chars().count());
             fields.max().unwrap_or(0)
         };
         columns.map(width).collect()
@@ -99,7 +102,10 @@ mod tests {
     #[test]
     fn numbers_go_to_the_right() {
         let table = Table::parse("item,price\ntea,3.5\ncoffee,12\n").unwrap();
-        assert_eq!(table.to_string(), "item    price\ntea       3.5\ncoffee     12\n");
+        assert_eq!(
+            table.to_string(),
+            "item    price\ntea       3.5\ncoffee     12\n"
+        );
     }
 
     #[test]

@@ -10,7 +10,11 @@ pub enum ParseError {
     /// A closing quote is followed by something other than a comma or a line end.
     AfterQuote { line: usize, found: char },
     /// A record has not as many fields as the first one.
-    Fields { line: usize, expected: usize, found: usize },
+    Fields {
+        line: usize,
+        expected: usize,
+        found: usize,
+    },
 }
 
 impl fmt::Display for ParseError {
@@ -20,8 +24,15 @@ impl fmt::Display for ParseError {
             Self::AfterQuote { line, found } => {
                 write!(f, "line {line}: {found:?} after a closing quote")
             }
-            Self::Fields { line, expected, found } => {
-                write!(f, "line {line}: {found} fields, but the header has {expected}")
+            Self::Fields {
+                line,
+                expected,
+                found,
+            } => {
+                write!(
+                    f,
+                    "line {line}: {found} fields, but the header has {expected}"
+                )
             }
         }
     }
@@ -31,7 +42,10 @@ impl std::error::Error for ParseError {}
 
 /// Splits a text into records of equal length.
 pub(crate) fn records(text: &str) -> Result<Vec<Vec<String>>, ParseError> {
-    let mut reader = Reader { rest: text, line: 1 };
+    let mut reader = Reader {
+        rest: text,
+        line: 1,
+    };
     let mut records: Vec<Vec<String>> = Vec::new();
     while !reader.rest.is_empty() {
         let line = reader.line;
@@ -39,7 +53,11 @@ pub(crate) fn records(text: &str) -> Result<Vec<Vec<String>>, ParseError> {
         let expected = records.first().map_or(record.len(), Vec::len);
         if record.len() != expected {
             let found = record.len();
-            return Err(ParseError::Fields { line, expected, found });
+            return Err(ParseError::Fields {
+                line,
+                expected,
+                found,
+            });
         }
         records.push(record);
     }
@@ -66,7 +84,10 @@ impl Reader<'_> {
                 self.rest = rest;
                 continue;
             }
-            let ended = self.rest.strip_prefix("\r\n").or(self.rest.strip_prefix('\n'));
+            let ended = self
+                .rest
+                .strip_prefix("\r\n")
+                .or(self.rest.strip_prefix('\n'));
             match (ended, self.rest.chars().next()) {
                 (Some(rest), _) => {
                     self.rest = rest;
@@ -75,7 +96,10 @@ impl Reader<'_> {
                 }
                 (None, None) => return Ok(fields),
                 (None, Some(found)) => {
-                    return Err(ParseError::AfterQuote { line: self.line, found });
+                    return Err(ParseError::AfterQuote {
+                        line: self.line,
+                        found,
+                    });
                 }
             }
         }
@@ -136,9 +160,19 @@ mod tests {
         let unclosed = records("a\n\"b\nc");
         assert_eq!(unclosed, Err(ParseError::Unclosed { line: 2 }));
         let after = records("a\n\"b\"c\n");
-        assert_eq!(after, Err(ParseError::AfterQuote { line: 2, found: 'c' }));
+        assert_eq!(
+            after,
+            Err(ParseError::AfterQuote {
+                line: 2,
+                found: 'c'
+            })
+        );
         let fields = records("a,b\n\"x\ny\",1\n2\n");
-        let expected = ParseError::Fields { line: 4, expected: 2, found: 1 };
+        let expected = ParseError::Fields {
+            line: 4,
+            expected: 2,
+            found: 1,
+        };
         assert_eq!(fields, Err(expected));
     }
 }

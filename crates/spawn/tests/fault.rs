@@ -1,0 +1,99 @@
+//! Every operation of a whole plan made to fail: the program never runs, and nothing is left.
+
+mod common;
+
+use cofferdam_spawn::{Operation, SpawnError};
+use cofferdam_sys::Errno;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::fd::AsFd;
+
+/// What a failed spawn could leave behind in this process, and what it can see of the host.
+#[derive(Debug, PartialEq)]
+struct Evidence {
+    descriptors: BTreeMap<i32, String>,
+    children: Vec<String>,
+    mounts: String,
+    groups: Vec<String>,
+    maps: usize,
+    dumpable: usize,
+}
+
+fn evidence(groups: &[std::path::PathBuf]) -> Evidence {
+    let numbers = fs::read_dir("/proc/self/fd").expect("descriptors");
+    let numbers: Vec<i32> = numbers
+        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
+        .collect();
+    let descriptors = numbers.into_iter().filter_map(|number| {
+        let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?;
+        Some((number, target.display().to_string()))
+    });
+    let children = fs::read_dir("/proc/self/task").expect("threads");
+    let children = children
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
+        .filter(|text| !text.trim().is_empty());
+    let below = groups.iter().flat_map(|group| fs::read_dir(group).into_iter().flatten().flatten());
+    let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    Evidence {
+        descriptors: descriptors.collect(),
+        children: children.collect(),
+        mounts: fs::read_to_string("/proc/self/mountinfo").expect("mounts"),
+        groups: below.map(|entry| entry.path().display().to_string()).collect(),
+        // The child's stack is a mapping with a guard page.
+        maps: fs::read_to_string("/proc/self/maps").expect("maps").matches("---p").count(),
+        dumpable: cofferdam_sys::process::dumpable().expect("dumpable"),
+    }
+}
+
+#[test]
+fn a_failure_at_any_operation_starts_and_leaves_nothing() {
+    let workspace = common::workspace();
+    let null = common::null();
+    let stdio = [null.as_fd(); 3];
+    let command = common::sh("echo ran > /work/marker");
+    let marker = workspace.path().join("marker");
+
+    // The control: without a fault the program runs and leaves its mark.
+    let plan = common::plan(workspace.path());
+    let groups: Vec<_> = plan.layers().cgroup.iter().flat_map(|group| group.parent.directories()).collect();
+    let mut process = plan.spawn(&command, stdio).expect("the plan works");
+    let ended = process.wait(None).expect("wait").expect("an end");
+    drop(process);
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(marker.exists(), "the control left no mark");
+    fs::remove_file(&marker).expect("remove");
+
+    let before = evidence(&groups);
+    let points = plan.operations().len();
+    let mut kinds = BTreeMap::new();
+    let layers = plan.layers();
+    println!("{} namespaces, {points} operations", layers.namespaces.names().len());
+    drop(plan);
+    // One plan for all points: preparing the layers anew for each would only repeat itself.
+    let mut plan = common::plan(workspace.path());
+    let opened = evidence(&groups);
+    for index in (0..points).rev() {
+        // From the last to the first, the newest fault is always the one that is met.
+        let errno = Errno([libc::EPERM, libc::EIO, libc::ENOSPC, libc::ENOSYS][index % 4]);
+        plan.danger_fail_at(index, errno);
+        let error = plan.spawn(&command, stdio).expect_err("the fault");
+        match &error {
+            SpawnError::Operation { index: at, kind, errno: got, .. } => {
+                assert_eq!((*at, *kind, *got), (index, Operation::Fail(errno.raw()), errno));
+            }
+            other => panic!("at {index}: {other:?}"),
+        }
+        let text = error.to_string();
+        assert!(text.contains(&format!("step {index} ")) && text.contains(&errno.to_string()), "{text}");
+        assert!(!marker.exists(), "the program ran although operation {index} failed");
+        assert_eq!(evidence(&groups), opened, "after a fault at {index}");
+        let next = plan.operations()[index + 1];
+        *kinds.entry(format!("{next:?}").split('(').next().unwrap_or("").to_owned()).or_insert(0) += 1;
+    }
+    drop(plan);
+    assert_eq!(before.children, opened.children);
+    println!("{points} points of failure: {kinds:?}");
+    for kind in ["NewSession", "BecomeIds", "Mount", "CloseDescriptors", "Rlimit", "DropCapabilities", "NoNewPrivs", "Landlock", "Seccomp", "ExecInit"] {
+        assert!(kinds.contains_key(kind), "{kind} is not in the plan: {kinds:?}");
+    }
+}
