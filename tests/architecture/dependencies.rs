@@ -11,8 +11,28 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cofferdam-seccomp", &["cofferdam-sys"]),
     ("cofferdam-landlock", &["cofferdam-sys"]),
     ("cofferdam-cgroups", &["cofferdam-sys"]),
-    ("cofferdam-spawn", &["cofferdam-sys", "cofferdam-namespaces", "cofferdam-seccomp", "cofferdam-landlock", "cofferdam-cgroups"]),
-    ("cofferdam", &["cofferdam-sys", "cofferdam-policy", "cofferdam-namespaces", "cofferdam-seccomp", "cofferdam-landlock", "cofferdam-cgroups", "cofferdam-spawn"]),
+    (
+        "cofferdam-spawn",
+        &[
+            "cofferdam-sys",
+            "cofferdam-namespaces",
+            "cofferdam-seccomp",
+            "cofferdam-landlock",
+            "cofferdam-cgroups",
+        ],
+    ),
+    (
+        "cofferdam",
+        &[
+            "cofferdam-sys",
+            "cofferdam-policy",
+            "cofferdam-namespaces",
+            "cofferdam-seccomp",
+            "cofferdam-landlock",
+            "cofferdam-cgroups",
+            "cofferdam-spawn",
+        ],
+    ),
     ("cofferdam-cli", &["cofferdam"]),
     ("cofferdam-examples", &["cofferdam"]),
     ("cofferdam-tests", &["cofferdam"]),
@@ -32,16 +52,27 @@ fn crates_use_only_those_below_them() {
     let own: BTreeSet<&str> = members.iter().map(|(_, manifest)| name(manifest)).collect();
     for (folder, manifest) in &members {
         let allowed = ALLOWED.iter().find(|(known, _)| *known == name(manifest));
-        let (_, allowed) = allowed.unwrap_or_else(|| panic!("{folder} is not in the table of this test"));
+        let (_, allowed) =
+            allowed.unwrap_or_else(|| panic!("{folder} is not in the table of this test"));
         for section in ["dependencies", "dev-dependencies", "build-dependencies"] {
             let used = manifest.get(section).and_then(toml::Value::as_table);
-            for used in used.into_iter().flat_map(|table| table.keys()).filter(|used| own.contains(used.as_str())) {
+            for used in used
+                .into_iter()
+                .flat_map(|table| table.keys())
+                .filter(|used| own.contains(used.as_str()))
+            {
                 // A crate's own tests may use it with other features.
                 let itself = section == "dev-dependencies" && used == name(manifest);
-                assert!(itself || allowed.contains(&used.as_str()), "{folder}: {used} in [{section}]");
+                assert!(
+                    itself || allowed.contains(&used.as_str()),
+                    "{folder}: {used} in [{section}]"
+                );
             }
         }
-        assert!(!manifest.contains_key("target"), "{folder}: dependencies by target are not looked at here");
+        assert!(
+            !manifest.contains_key("target"),
+            "{folder}: dependencies by target are not looked at here"
+        );
     }
     let listed: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
     assert_eq!(listed, own);
@@ -71,7 +102,10 @@ fn lock() -> BTreeMap<String, BTreeSet<String>> {
     for package in lock["package"].as_array().expect("packages") {
         let name = package["name"].as_str().expect("a name").to_owned();
         let used = package.get("dependencies").and_then(toml::Value::as_array);
-        let used = used.into_iter().flatten().filter_map(|one| one.as_str()?.split(' ').next());
+        let used = used
+            .into_iter()
+            .flatten()
+            .filter_map(|one| one.as_str()?.split(' ').next());
         all.entry(name).or_default().extend(used.map(str::to_owned));
     }
     all
@@ -80,7 +114,10 @@ fn lock() -> BTreeMap<String, BTreeSet<String>> {
 #[test]
 fn the_facade_without_features_is_small() {
     let (lock, members) = (lock(), members());
-    let manifests: BTreeMap<&str, &toml::Table> = members.iter().map(|(_, manifest)| (name(manifest), manifest)).collect();
+    let manifests: BTreeMap<&str, &toml::Table> = members
+        .iter()
+        .map(|(_, manifest)| (name(manifest), manifest))
+        .collect();
     // The lock file knows neither features nor targets: what is optional in our own manifests and
     // what is plainly for other systems is left out, what is optional in those of others is counted,
     // so the real number is smaller.

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 /// The root of the repository.
 fn root() -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("a parent");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("a parent");
     root.to_owned()
 }
 
@@ -19,15 +21,23 @@ fn read(path: impl AsRef<Path>) -> String {
 }
 
 fn manifest(path: &str) -> toml::Table {
-    read(path).parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+    read(path)
+        .parse()
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The folders of the workspace's members and their manifests.
 fn members() -> Vec<(String, toml::Table)> {
     let workspace = manifest("Cargo.toml");
-    let members = workspace["workspace"]["members"].as_array().expect("members");
-    let names = members.iter().map(|member| member.as_str().expect("a folder").to_owned());
-    names.map(|name| (name.clone(), manifest(&format!("{name}/Cargo.toml")))).collect()
+    let members = workspace["workspace"]["members"]
+        .as_array()
+        .expect("members");
+    let names = members
+        .iter()
+        .map(|member| member.as_str().expect("a folder").to_owned());
+    names
+        .map(|name| (name.clone(), manifest(&format!("{name}/Cargo.toml"))))
+        .collect()
 }
 
 /// Every file of the repository that people wrote, with its path from the root.
@@ -47,6 +57,8 @@ fn files() -> Vec<PathBuf> {
     let root = root();
     let mut found = Vec::new();
     walk(&root, &mut found);
-    let relative = found.iter().map(|path| path.strip_prefix(&root).expect("below the root").to_owned());
+    let relative = found
+        .iter()
+        .map(|path| path.strip_prefix(&root).expect("below the root").to_owned());
     relative.collect()
 }

@@ -22,7 +22,10 @@ fn the_first_argument_is_the_programs_name() {
     let sandbox = sandbox();
     let output = sandbox.command("sh").args(["-c", "echo $0"]).output();
     assert_eq!(output.expect("sh").stdout, b"sh\n");
-    let output = sandbox.command("/bin/sh").args(["-c", "tr '\\0' '\\n' </proc/$$/cmdline | head -1"]).output();
+    let output = sandbox
+        .command("/bin/sh")
+        .args(["-c", "tr '\\0' '\\n' </proc/$$/cmdline | head -1"])
+        .output();
     assert_eq!(output.expect("sh").stdout, b"/bin/sh\n");
 }
 
@@ -35,7 +38,10 @@ fn variables_are_set_replaced_removed_and_cleared() {
     assert_eq!(says(&sandbox, script), format!("one two none {home}"));
 
     let mut command = sh(&sandbox, script);
-    command.env("FIRST", "other").env("THIRD", "").env_remove("SECOND");
+    command
+        .env("FIRST", "other")
+        .env("THIRD", "")
+        .env_remove("SECOND");
     let output = command.output().expect("the shell");
     assert_eq!(output.stdout, format!("other none  {home}\n").as_bytes());
 
@@ -49,7 +55,10 @@ fn only_listed_variables_come_in() {
     let sandbox = sandbox();
     let output = sandbox.command("env").output().expect("env");
     let text = String::from_utf8(output.stdout).expect("text");
-    let expected: Vec<_> = sandbox.environment().map(|(name, _)| name.to_owned()).collect();
+    let expected: Vec<_> = sandbox
+        .environment()
+        .map(|(name, _)| name.to_owned())
+        .collect();
     for line in text.lines() {
         let name = line.split('=').next().expect("a name");
         assert!(expected.iter().any(|one| one == name), "{name} came in");
@@ -63,7 +72,11 @@ fn only_listed_variables_come_in() {
 fn names_that_cannot_be_variables_are_refused() {
     let sandbox = sandbox();
     for name in ["", "A=B", "="] {
-        let error = sandbox.command("true").env(name, "x").spawn().expect_err(name);
+        let error = sandbox
+            .command("true")
+            .env(name, "x")
+            .spawn()
+            .expect_err(name);
         assert!(matches!(error, SpawnError::VariableName { .. }), "{error}");
         assert!(error.is_program());
     }
@@ -81,7 +94,10 @@ fn the_working_directory_is_the_workspace_or_what_is_asked() {
         let output = sandbox.command("pwd").arg("-P").current_dir(path).output();
         String::from_utf8(output.expect("pwd").stdout).expect("text")
     };
-    assert_eq!(in_directory("sub"), format!("{}/sub\n", workspace.display()));
+    assert_eq!(
+        in_directory("sub"),
+        format!("{}/sub\n", workspace.display())
+    );
     assert_eq!(in_directory("/usr"), "/usr\n");
     assert_eq!(in_directory("/"), "/\n");
 }
@@ -90,8 +106,13 @@ fn the_working_directory_is_the_workspace_or_what_is_asked() {
 fn a_mebibyte_of_arguments_arrives_whole() {
     let sandbox = sandbox();
     let mut command = sh(&sandbox, "echo $# ${#1} ${#64}");
-    command.arg("sh").args((0..64).map(|_| "x".repeat(16 << 10)));
-    assert_eq!(command.output().expect("the shell").stdout, b"64 16384 16384\n");
+    command
+        .arg("sh")
+        .args((0..64).map(|_| "x".repeat(16 << 10)));
+    assert_eq!(
+        command.output().expect("the shell").stdout,
+        b"64 16384 16384\n"
+    );
     let mut command = sh(&sandbox, "echo $#");
     command.arg("sh").args((0..20_000).map(|n| n.to_string()));
     assert_eq!(command.output().expect("the shell").stdout, b"20000\n");

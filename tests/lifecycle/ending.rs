@@ -20,7 +20,11 @@ fn tree(sandbox: &Sandbox, marker: &str) -> Child {
     let streams = command.stdin(Stdio::null()).stdout(Stdio::null());
     let child = streams.spawn().expect("the shell");
     // Four daemons, three shells above them, the script and its sleep.
-    assert!(within(SOON, || processes_with(marker).len() >= 8), "{:?}", processes_with(marker));
+    assert!(
+        within(SOON, || processes_with(marker).len() >= 8),
+        "{:?}",
+        processes_with(marker)
+    );
     child
 }
 
@@ -28,7 +32,9 @@ fn tree(sandbox: &Sandbox, marker: &str) -> Child {
 fn exit_codes_come_through() {
     let sandbox = sandbox();
     for code in [0, 1, 2, 124, 125, 126, 127, 128, 200, 255] {
-        let status = sh(&sandbox, &format!("exit {code}")).status().expect("the shell");
+        let status = sh(&sandbox, &format!("exit {code}"))
+            .status()
+            .expect("the shell");
         assert_eq!((status.code(), status.signal()), (Some(code), None));
         assert_eq!(status.success(), code == 0);
         assert!(!status.timed_out() && !status.oom_killed());
@@ -39,7 +45,9 @@ fn exit_codes_come_through() {
 fn signals_come_through() {
     let sandbox = sandbox();
     for signal in [1, 2, 3, 6, 9, 10, 13, 14, 15, 31] {
-        let status = sh(&sandbox, &format!("kill -{signal} $$")).status().expect("the shell");
+        let status = sh(&sandbox, &format!("kill -{signal} $$"))
+            .status()
+            .expect("the shell");
         assert_eq!((status.code(), status.signal()), (None, Some(signal)));
         assert!(!status.timed_out());
         assert_eq!(status.to_string(), format!("signal {signal}"));
@@ -49,11 +57,20 @@ fn signals_come_through() {
 #[test]
 fn the_program_starts_with_default_signals() {
     // Nothing blocked, nothing ignored, whatever the host does with its own.
-    let output = sandbox().command("cat").arg("/proc/self/status").output().expect("cat");
+    let output = sandbox()
+        .command("cat")
+        .arg("/proc/self/status")
+        .output()
+        .expect("cat");
     let text = String::from_utf8(output.stdout).expect("text");
-    let all = text.lines().filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn"));
+    let all = text
+        .lines()
+        .filter(|line| line.starts_with("SigBlk") || line.starts_with("SigIgn"));
     let all: Vec<_> = all.collect();
-    assert_eq!(all, ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]);
+    assert_eq!(
+        all,
+        ["SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000"]
+    );
 }
 
 #[test]
@@ -62,8 +79,16 @@ fn waiting_has_its_variants() {
     let mut command = sh(&sandbox, "sleep 0.3; exit 7");
     let mut child = command.spawn().expect("the shell");
     assert!(child.try_wait().expect("try_wait").is_none());
-    assert!(child.wait_timeout(Duration::ZERO).expect("no time").is_none());
-    let status = child.wait_timeout(Duration::MAX).expect("wait").expect("an end");
+    assert!(
+        child
+            .wait_timeout(Duration::ZERO)
+            .expect("no time")
+            .is_none()
+    );
+    let status = child
+        .wait_timeout(Duration::MAX)
+        .expect("wait")
+        .expect("an end");
     assert_eq!(status.code(), Some(7));
     // The end stays known.
     assert_eq!(child.try_wait().expect("again"), Some(status.clone()));
@@ -94,7 +119,8 @@ fn the_time_limit_ends_everything_in_time() {
     let mut best = Duration::MAX;
     for _ in 0..3 {
         let limit = Duration::from_millis(250);
-        let script = format!("trap '' TERM; (setsid sleep {marker} &); sleep {marker}; sleep {marker}");
+        let script =
+            format!("trap '' TERM; (setsid sleep {marker} &); sleep {marker}; sleep {marker}");
         let mut command = sh(&sandbox, &script);
         let start = Instant::now();
         let status = command.timeout(limit).status().expect("the shell");
@@ -116,16 +142,26 @@ fn the_shorter_of_two_time_limits_holds() {
     let sandbox = builder.build().expect("a limit");
     let start = Instant::now();
     let mut command = sandbox.command("sleep");
-    let status = command.arg("1000").timeout(Duration::from_secs(500)).status();
+    let status = command
+        .arg("1000")
+        .timeout(Duration::from_secs(500))
+        .status();
     assert!(status.expect("sleep").timed_out());
     assert!(start.elapsed() < SOON);
-    let status = sandbox.command("sleep").arg("1000").timeout(Duration::ZERO).status();
+    let status = sandbox
+        .command("sleep")
+        .arg("1000")
+        .timeout(Duration::ZERO)
+        .status();
     assert!(status.expect("sleep").timed_out());
 }
 
 #[test]
 fn an_end_in_time_is_not_a_timeout() {
-    let status = sandbox().command("true").timeout(Duration::from_secs(60)).status();
+    let status = sandbox()
+        .command("true")
+        .timeout(Duration::from_secs(60))
+        .status();
     let status = status.expect("true");
     assert!(status.success() && !status.timed_out());
 }
@@ -137,7 +173,11 @@ fn kill_ends_the_whole_tree() {
     let mut child = tree(&sandbox, &marker);
     child.kill().expect("kill");
     let status = child.wait().expect("wait");
-    assert_eq!(processes_with(&marker), [] as [i32; 0], "gone when wait returns");
+    assert_eq!(
+        processes_with(&marker),
+        [] as [i32; 0],
+        "gone when wait returns"
+    );
     assert_eq!((status.code(), status.signal()), (None, Some(9)));
     child.kill().expect("killing what has ended is no error");
 }
@@ -176,7 +216,11 @@ fn background_processes_end_with_the_command() {
     let output = sh(&sandbox, &script).output().expect("the shell");
     assert_eq!(output.status.code(), Some(5));
     assert_eq!(processes_with(&marker), [] as [i32; 0]);
-    assert!(start.elapsed() < SOON, "held up by what was left: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() < SOON,
+        "held up by what was left: {:?}",
+        start.elapsed()
+    );
 }
 
 #[test]
@@ -199,7 +243,11 @@ fn a_signal_reaches_the_program() {
 fn a_stopped_program_can_still_be_ended() {
     let sandbox = sandbox();
     let marker = marker();
-    let mut child = sandbox.command("sleep").arg(&marker).spawn().expect("sleep");
+    let mut child = sandbox
+        .command("sleep")
+        .arg(&marker)
+        .spawn()
+        .expect("sleep");
     child.signal(libc::SIGSTOP).expect("stop");
     child.kill().expect("kill");
     assert_eq!(child.wait().expect("wait").signal(), Some(9));
@@ -211,9 +259,16 @@ fn programs_cannot_end_or_stop_their_process_1() {
     let sandbox = sandbox();
     let script = "kill -9 1; kill -STOP 1; kill -TERM 1; kill -9 -1 2>/dev/null; echo here";
     // The shell itself is spared by kill(-1).
-    let output = sh(&sandbox, script).timeout(Duration::from_secs(10)).output();
+    let output = sh(&sandbox, script)
+        .timeout(Duration::from_secs(10))
+        .output();
     let output = output.expect("the shell");
-    assert_eq!(output.stdout, b"here\n", "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(
+        output.stdout,
+        b"here\n",
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert!(output.status.success(), "{}", output.status);
 }
 
@@ -226,15 +281,29 @@ fn figures_are_plausible() {
     let usage = status.usage();
     println!("{usage:?}");
     let mib = 1 << 20;
-    assert!(usage.max_rss >= 64 * mib && usage.max_rss < 512 * mib, "{usage:?}");
+    assert!(
+        usage.max_rss >= 64 * mib && usage.max_rss < 512 * mib,
+        "{usage:?}"
+    );
     let cpu = usage.user + usage.system;
     assert!(usage.user >= Duration::from_millis(20), "{usage:?}");
     let cores = std::thread::available_parallelism().map_or(1, usize::from) as u32;
-    assert!(cpu <= usage.wall * cores + Duration::from_millis(100), "{usage:?}");
+    assert!(
+        cpu <= usage.wall * cores + Duration::from_millis(100),
+        "{usage:?}"
+    );
 
-    let usage = sandbox.command("sleep").arg("0.3").status().expect("sleep").usage();
+    let usage = sandbox
+        .command("sleep")
+        .arg("0.3")
+        .status()
+        .expect("sleep")
+        .usage();
     assert!(usage.wall >= Duration::from_millis(300), "{usage:?}");
-    assert!(usage.user + usage.system < Duration::from_millis(200), "{usage:?}");
+    assert!(
+        usage.user + usage.system < Duration::from_millis(200),
+        "{usage:?}"
+    );
     assert!(usage.max_rss < 64 * mib, "{usage:?}");
     assert!(usage.context_switches > 0, "{usage:?}");
 }

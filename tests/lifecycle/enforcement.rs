@@ -12,7 +12,11 @@ fn everything_is_in_force_by_default() {
     if !enforcement.is_full() {
         lacks(&enforcement.to_string());
     }
-    let layers: Vec<Layer> = enforcement.layers().iter().map(|report| report.layer).collect();
+    let layers: Vec<Layer> = enforcement
+        .layers()
+        .iter()
+        .map(|report| report.layer)
+        .collect();
     assert_eq!(layers, Layer::ALL);
     for report in enforcement.layers() {
         assert_eq!(report.asked, Enforce::Require, "{}", report.layer);
@@ -27,7 +31,9 @@ fn the_report_agrees_with_the_kernel() {
     let status = says(&sandbox, "cat /proc/self/status");
     let field = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name));
-        line.unwrap_or_else(|| panic!("no {name}")).trim().to_owned()
+        line.unwrap_or_else(|| panic!("no {name}"))
+            .trim()
+            .to_owned()
     };
     assert_eq!(field("NoNewPrivs:"), "1");
     assert_eq!(field("Seccomp:"), "2");
@@ -48,7 +54,13 @@ fn what_is_planned_is_what_the_child_reports() {
     let child = sandbox.command("true").spawn().expect("true");
     assert_eq!(child.enforcement().layers(), sandbox.planned());
     let plan = sandbox.plan().to_string();
-    for step in ["clone3", "landlock", "seccomp", "no_new_privs", "execute init"] {
+    for step in [
+        "clone3",
+        "landlock",
+        "seccomp",
+        "no_new_privs",
+        "execute init",
+    ] {
         assert!(plan.contains(step), "{step} is not in\n{plan}");
     }
 }
@@ -57,26 +69,49 @@ fn what_is_planned_is_what_the_child_reports() {
 fn a_layer_that_is_off_says_so_and_is_off() {
     let off = |layer: Layer| {
         let builder = Sandbox::builder().layers(|layers| layers.off(layer));
-        builder.build().unwrap_or_else(|error| panic!("{layer} off: {error}"))
+        builder
+            .build()
+            .unwrap_or_else(|error| panic!("{layer} off: {error}"))
     };
-    for layer in [Layer::Seccomp, Layer::Landlock, Layer::Cgroup, Layer::Network] {
+    for layer in [
+        Layer::Seccomp,
+        Layer::Landlock,
+        Layer::Cgroup,
+        Layer::Network,
+    ] {
         let output = off(layer).command("true").output().expect("true");
         let report = output.enforcement.layer(layer).expect("a report");
         assert_eq!((report.asked, report.state()), (Enforce::Off, State::Off));
-        for other in output.enforcement.layers().iter().filter(|r| r.layer != layer) {
+        for other in output
+            .enforcement
+            .layers()
+            .iter()
+            .filter(|r| r.layer != layer)
+        {
             assert_eq!(other.state(), State::Full, "{layer} off: {other}");
         }
     }
-    assert_eq!(says(&off(Layer::Seccomp), "grep Seccomp: /proc/self/status"), "Seccomp:\t0");
+    assert_eq!(
+        says(&off(Layer::Seccomp), "grep Seccomp: /proc/self/status"),
+        "Seccomp:\t0"
+    );
     let net = std::fs::read_link("/proc/self/ns/net").expect("ns");
-    assert_eq!(says(&off(Layer::Network), "readlink /proc/self/ns/net"), net.to_str().expect("text"));
+    assert_eq!(
+        says(&off(Layer::Network), "readlink /proc/self/ns/net"),
+        net.to_str().expect("text")
+    );
 }
 
 #[test]
 fn what_needs_a_layer_that_is_off_is_refused_before_anything_runs() {
     let builder = Sandbox::builder().layers(|layers| layers.off(Layer::Namespaces));
     match builder.build() {
-        Err(BuildError::Unavailable { layer, reason, remedy, .. }) => {
+        Err(BuildError::Unavailable {
+            layer,
+            reason,
+            remedy,
+            ..
+        }) => {
             assert!([Layer::Filesystem, Layer::Network, Layer::Namespaces].contains(&layer));
             assert!(!reason.is_empty() && !remedy.is_empty());
         }
@@ -87,10 +122,16 @@ fn what_needs_a_layer_that_is_off_is_refused_before_anything_runs() {
 #[test]
 fn without_namespaces_no_program_keeps_the_privileges_of_its_host() {
     let directory = tempfile::tempdir().expect("a directory");
-    let builder = Sandbox::builder().workspace(directory.path()).layers(|layers| {
-        let layers = layers.off(Layer::Namespaces);
-        layers.prefer(Layer::Filesystem).prefer(Layer::Network)
-    });
+    let builder = Sandbox::builder()
+        .workspace(directory.path())
+        .layers(|layers| {
+            let layers = layers.off(Layer::Namespaces);
+            // Landlock, too: the newest rights may be younger than the kernel.
+            layers
+                .prefer(Layer::Filesystem)
+                .prefer(Layer::Network)
+                .prefer(Layer::Landlock)
+        });
     let sandbox = match builder.build() {
         Ok(sandbox) => sandbox,
         Err(BuildError::Unavailable { layer, .. }) => {
@@ -105,7 +146,10 @@ fn without_namespaces_no_program_keeps_the_privileges_of_its_host() {
     assert!(!output.enforcement.is_full());
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("CapEff:\t0000000000000000"), "{text}");
-    assert!(!text.contains("Uid:\t0\t0"), "root inside is root outside:\n{text}");
+    assert!(
+        !text.contains("Uid:\t0\t0"),
+        "root inside is root outside:\n{text}"
+    );
 }
 
 #[test]
@@ -114,11 +158,17 @@ fn errors_of_layers_name_the_layer_and_the_remedy() {
     let directory = tempfile::tempdir().expect("a directory");
     let workspace = directory.path().join("workspace");
     std::fs::create_dir(&workspace).expect("mkdir");
-    let sandbox = Sandbox::builder().workspace(&workspace).build().expect("a workspace");
+    let sandbox = Sandbox::builder()
+        .workspace(&workspace)
+        .build()
+        .expect("a workspace");
     assert!(sandbox.command("true").status().expect("true").success());
     std::fs::remove_dir(&workspace).expect("rmdir");
     std::fs::write(&workspace, "a file now").expect("write");
-    let error = sandbox.command("true").spawn().expect_err("another file stands there");
+    let error = sandbox
+        .command("true")
+        .spawn()
+        .expect_err("another file stands there");
     match &error {
         SpawnError::Layer { layer, remedy, .. } => {
             assert_eq!(*layer, Layer::Filesystem, "{error}");

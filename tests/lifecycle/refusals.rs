@@ -19,13 +19,30 @@ fn an_argument_that_is_too_long_says_so() {
     let sandbox = sandbox();
     // MAX_ARG_STRLEN of execve(2): 32 pages, the NUL included.
     let fits = "x".repeat((128 << 10) - 1);
-    assert!(sandbox.command("true").arg(&fits).status().expect("fits").success());
-    let error = sandbox.command("true").arg(fits + "x").spawn().expect_err("too long");
+    assert!(
+        sandbox
+            .command("true")
+            .arg(&fits)
+            .status()
+            .expect("fits")
+            .success()
+    );
+    let error = sandbox
+        .command("true")
+        .arg(fits + "x")
+        .spawn()
+        .expect_err("too long");
     match &error {
         SpawnError::NotExecutable { errno, .. } => assert_eq!(errno.raw(), libc::E2BIG),
         other => panic!("{other:?}"),
     }
-    assert!(error.to_string().to_lowercase().contains("argument list too long"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .to_lowercase()
+            .contains("argument list too long"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -60,14 +77,26 @@ fn a_nul_byte_is_refused_wherever_it_stands() {
 #[test]
 fn a_missing_program_is_named_with_the_path_searched() {
     let sandbox = sandbox();
-    for name in ["no-such-program", "/usr/bin/no-such-program", "", "/usr/bin/true/under"] {
+    for name in [
+        "no-such-program",
+        "/usr/bin/no-such-program",
+        "",
+        "/usr/bin/true/under",
+    ] {
         let error = sandbox.command(name).spawn().expect_err(name);
-        assert!(matches!(error, SpawnError::NotFound { .. }), "{name}: {error:?}");
+        assert!(
+            matches!(error, SpawnError::NotFound { .. }),
+            "{name}: {error:?}"
+        );
         assert!(error.is_program());
         assert!(error.to_string().contains("/usr/bin"), "{error}");
     }
     // The search is of the command's own PATH, and the error says so.
-    let error = sandbox.command("true").env("PATH", "/nowhere").spawn().expect_err("no PATH");
+    let error = sandbox
+        .command("true")
+        .env("PATH", "/nowhere")
+        .spawn()
+        .expect_err("no PATH");
     assert!(error.to_string().contains("/nowhere"), "{error}");
 }
 
@@ -76,7 +105,10 @@ fn a_program_outside_the_view_is_missing() {
     let directory = tempfile::tempdir().expect("a directory");
     let tool = directory.path().join("tool");
     program(&tool, "#!/bin/sh\n", 0o755);
-    let error = sandbox().command(&tool).spawn().expect_err("not in the view");
+    let error = sandbox()
+        .command(&tool)
+        .spawn()
+        .expect_err("not in the view");
     assert!(matches!(error, SpawnError::NotFound { .. }), "{error:?}");
 }
 
@@ -104,9 +136,15 @@ fn what_cannot_be_executed_says_why() {
 fn the_error_names_the_directory_that_was_asked_for() {
     let sandbox = sandbox();
     for directory in ["/no/such/place", "/etc/passwd"] {
-        let error = sandbox.command("true").current_dir(directory).spawn().expect_err(directory);
+        let error = sandbox
+            .command("true")
+            .current_dir(directory)
+            .spawn()
+            .expect_err(directory);
         match &error {
-            SpawnError::Directory { directory: named, .. } => {
+            SpawnError::Directory {
+                directory: named, ..
+            } => {
                 assert_eq!(named, Path::new(directory), "{error}");
             }
             other => panic!("{other:?}"),
@@ -131,7 +169,9 @@ fn path_is_searched_in_order_as_execvp_does() {
         }));
         let mut command = sandbox.command("tool");
         command.env("PATH", path.expect("a path"));
-        command.output().map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+        command
+            .output()
+            .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
     };
     assert_eq!(found(&["first", "second"]).expect("first"), "first");
     assert_eq!(found(&["second", "first"]).expect("second"), "second");
@@ -148,8 +188,15 @@ fn a_refused_start_leaves_nothing_running() {
     let sandbox = sandbox();
     let marker = marker();
     for _ in 0..5 {
-        sandbox.command("no-such-program").arg(&marker).spawn().expect_err("missing");
-        sh(&sandbox, &marker).current_dir("/nowhere").spawn().expect_err("no directory");
+        sandbox
+            .command("no-such-program")
+            .arg(&marker)
+            .spawn()
+            .expect_err("missing");
+        sh(&sandbox, &marker)
+            .current_dir("/nowhere")
+            .spawn()
+            .expect_err("no directory");
     }
     assert_eq!(processes_with(&marker), [] as [i32; 0]);
 }

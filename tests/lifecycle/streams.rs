@@ -1,6 +1,6 @@
 //! Standard input, output and error.
 
-use crate::support::{says, sh, sandbox, with_workspace};
+use crate::support::{sandbox, says, sh, with_workspace};
 use cofferdam::Stdio;
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -21,8 +21,12 @@ fn output_keeps_the_two_streams_apart() {
 #[test]
 fn large_output_on_both_pipes_blocks_nobody() {
     const SIZE: usize = 8 << 20;
-    let script = format!("head -c {SIZE} /dev/zero >&2; head -c {SIZE} /dev/zero; head -c {SIZE} /dev/zero >&2");
-    let output = sh(&sandbox(), &script).timeout(Duration::from_secs(60)).output();
+    let script = format!(
+        "head -c {SIZE} /dev/zero >&2; head -c {SIZE} /dev/zero; head -c {SIZE} /dev/zero >&2"
+    );
+    let output = sh(&sandbox(), &script)
+        .timeout(Duration::from_secs(60))
+        .output();
     let output = output.expect("the shell runs");
     assert!(output.status.success(), "{}", output.status);
     assert_eq!(output.stdout.len(), SIZE);
@@ -47,14 +51,22 @@ fn standard_input_is_fed_while_output_is_read() {
     stdout.read_to_end(&mut back).expect("read");
     feeder.join().expect("feeder").expect("write");
     assert!(child.wait().expect("wait").success());
-    assert!(back == bytes, "{} bytes came back, not the same", back.len());
+    assert!(
+        back == bytes,
+        "{} bytes came back, not the same",
+        back.len()
+    );
 }
 
 #[test]
 fn waiting_closes_standard_input_first() {
     let sandbox = sandbox();
     let mut command = sandbox.command("cat");
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("cat");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("cat");
     // cat only ends because its input does.
     assert!(child.wait().expect("wait").success());
 }
@@ -93,8 +105,15 @@ fn a_regular_file_gets_all_output_and_cannot_be_tampered_with() {
     let status = child.wait().expect("wait");
     assert_eq!(status.signal(), Some(9));
     let bytes = fs::read(&path).expect("read");
-    assert!(bytes.starts_with(b"kept\n"), "what was there before is gone");
-    assert_eq!(bytes.len(), SIZE + 5, "complete as soon as the end is known");
+    assert!(
+        bytes.starts_with(b"kept\n"),
+        "what was there before is gone"
+    );
+    assert_eq!(
+        bytes.len(),
+        SIZE + 5,
+        "complete as soon as the end is known"
+    );
     let mode = fs::metadata(&path).expect("metadata").permissions().mode();
     assert_eq!(mode & 0o777, 0o640);
 }
@@ -142,8 +161,16 @@ fn streams_can_be_opened_by_their_names() {
     assert_eq!((&output.stdout[..], &*err), (&b"out\n"[..], "err\n"));
     let sandbox = sandbox();
     let mut command = sandbox.command("cat");
-    let streams = command.arg("/dev/stdin").stdin(Stdio::piped()).stdout(Stdio::piped());
+    let streams = command
+        .arg("/dev/stdin")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     let mut child = streams.spawn().expect("cat");
-    child.stdin.take().expect("piped").write_all(b"in").expect("write");
+    child
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(b"in")
+        .expect("write");
     assert_eq!(child.wait_with_output().expect("wait").stdout, b"in");
 }

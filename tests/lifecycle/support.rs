@@ -51,8 +51,12 @@ pub fn processes_with(text: &str) -> Vec<i32> {
 
 /// All that descends from a process of the host, zombies too.
 pub fn descendants(pid: u32) -> usize {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-    let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let children =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     let count = |text: String| {
         let pids = text.split_whitespace().filter_map(|pid| pid.parse().ok());
         pids.map(|pid| 1 + descendants(pid)).sum::<usize>()
@@ -84,5 +88,8 @@ pub fn is_root() -> bool {
 pub fn lacks(what: &str) {
     println!("this host lacks: {what}");
     let expected = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
-    assert!(!expected, "COFFERDAM_EXPECT=full, and this host lacks {what}");
+    assert!(
+        !expected,
+        "COFFERDAM_EXPECT=full, and this host lacks {what}"
+    );
 }

@@ -41,7 +41,10 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     when(layers.loopback, Operation::Loopback);
     when(layers.reset_clocks, Operation::ResetClocks);
     when(layers.credentials.is_some(), Operation::BecomeIds);
-    let mounts = layers.mounts.as_ref().map_or(0, |mounts| mounts.ops().len());
+    let mounts = layers
+        .mounts
+        .as_ref()
+        .map_or(0, |mounts| mounts.ops().len());
     (0..mounts).for_each(|index| when(true, Operation::Mount(index)));
     when(layers.credentials.is_some(), Operation::DropCapabilities);
     when(true, Operation::NoNewPrivs);
@@ -119,7 +122,7 @@ fn run(
             process::write_file(c"/proc/self/timens_offsets", job.clocks.ok_or(MISSING)?)
         }
         Operation::Mount(index) => {
-                let mounts = layers.mounts.as_ref().ok_or(MISSING)?;
+            let mounts = layers.mounts.as_ref().ok_or(MISSING)?;
             let mount = mounts.ops().get(index).ok_or(MISSING)?;
             mount.apply(context.ok_or(MISSING)?)
         }

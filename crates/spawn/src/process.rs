@@ -106,7 +106,10 @@ impl Process {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let grace = self.killed.map(|at| at + GRACE);
         let reply = loop {
-            let until = deadline.into_iter().chain(grace.filter(|_| !self.forced)).min();
+            let until = deadline
+                .into_iter()
+                .chain(grace.filter(|_| !self.forced))
+                .min();
             match receive(self.control.as_fd(), until) {
                 Ok(reply) => break reply,
                 Err(Errno(libc::ETIMEDOUT)) if until == deadline => return Ok(None),

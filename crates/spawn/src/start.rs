@@ -147,7 +147,8 @@ fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, SpawnError
 /// on the host's memory. `CLONE_CLEAR_SIGHAND` takes the handlers away, the mask covers the moment
 /// before.
 fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Cloned, SpawnError> {
-    let flags = libc::CLONE_VM as u64 | CLONE_CLEAR_SIGHAND | job.plan.layers().namespaces.clone_flags();
+    let flags =
+        libc::CLONE_VM as u64 | CLONE_CLEAR_SIGHAND | job.plan.layers().namespaces.clone_flags();
     let mask = host("a signal mask", SignalMask::FULL.set())?;
     // SAFETY: the stack is the child's alone; `entry` keeps the rules of the child (module `child`),
     // and `start` keeps the job and all it borrows until the child has executed or ended: on every
@@ -195,7 +196,8 @@ impl Newborn {
                 // A host that reaps every child (or ignores SIGCHLD) was faster; the pidfd still
                 // says when the child is gone.
                 Err(_) => {
-                    while fd::wait_readable(cloned.pidfd.as_fd(), None) == Err(Errno(libc::EINTR)) {}
+                    while fd::wait_readable(cloned.pidfd.as_fd(), None) == Err(Errno(libc::EINTR)) {
+                    }
                     return None;
                 }
                 Ok(exit) => return exit,
@@ -307,7 +309,10 @@ fn null() -> Result<BorrowedFd<'static>, Errno> {
 /// The offsets that make the clocks of a time namespace start at zero (time_namespaces(7)).
 fn clock_offsets() -> Result<Vec<u8>, Errno> {
     let mut text = String::new();
-    for (name, clock) in [("monotonic", libc::CLOCK_MONOTONIC), ("boottime", libc::CLOCK_BOOTTIME)] {
+    for (name, clock) in [
+        ("monotonic", libc::CLOCK_MONOTONIC),
+        ("boottime", libc::CLOCK_BOOTTIME),
+    ] {
         let seconds = cofferdam_sys::process::clock_seconds(clock)?;
         text.push_str(&format!("{name} -{seconds} 0\n"));
     }

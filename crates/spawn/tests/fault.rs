@@ -32,15 +32,22 @@ fn evidence(groups: &[std::path::PathBuf]) -> Evidence {
     let children = children
         .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
         .filter(|text| !text.trim().is_empty());
-    let below = groups.iter().flat_map(|group| fs::read_dir(group).into_iter().flatten().flatten());
+    let below = groups
+        .iter()
+        .flat_map(|group| fs::read_dir(group).into_iter().flatten().flatten());
     let below = below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
     Evidence {
         descriptors: descriptors.collect(),
         children: children.collect(),
         mounts: fs::read_to_string("/proc/self/mountinfo").expect("mounts"),
-        groups: below.map(|entry| entry.path().display().to_string()).collect(),
+        groups: below
+            .map(|entry| entry.path().display().to_string())
+            .collect(),
         // The child's stack is a mapping with a guard page.
-        maps: fs::read_to_string("/proc/self/maps").expect("maps").matches("---p").count(),
+        maps: fs::read_to_string("/proc/self/maps")
+            .expect("maps")
+            .matches("---p")
+            .count(),
         dumpable: cofferdam_sys::process::dumpable().expect("dumpable"),
     }
 }
@@ -55,7 +62,12 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
 
     // The control: without a fault the program runs and leaves its mark.
     let plan = common::plan(workspace.path());
-    let groups: Vec<_> = plan.layers().cgroup.iter().flat_map(|group| group.parent.directories()).collect();
+    let groups: Vec<_> = plan
+        .layers()
+        .cgroup
+        .iter()
+        .flat_map(|group| group.parent.directories())
+        .collect();
     let mut process = plan.spawn(&command, stdio).expect("the plan works");
     let ended = process.wait(None).expect("wait").expect("an end");
     drop(process);
@@ -67,7 +79,10 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
     let points = plan.operations().len();
     let mut kinds = BTreeMap::new();
     let layers = plan.layers();
-    println!("{} namespaces, {points} operations", layers.namespaces.names().len());
+    println!(
+        "{} namespaces, {points} operations",
+        layers.namespaces.names().len()
+    );
     drop(plan);
     // One plan for all points: preparing the layers anew for each would only repeat itself.
     let mut plan = common::plan(workspace.path());
@@ -78,22 +93,58 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
         plan.danger_fail_at(index, errno);
         let error = plan.spawn(&command, stdio).expect_err("the fault");
         match &error {
-            SpawnError::Operation { index: at, kind, errno: got, .. } => {
-                assert_eq!((*at, *kind, *got), (index, Operation::Fail(errno.raw()), errno));
+            SpawnError::Operation {
+                index: at,
+                kind,
+                errno: got,
+                ..
+            } => {
+                assert_eq!(
+                    (*at, *kind, *got),
+                    (index, Operation::Fail(errno.raw()), errno)
+                );
             }
             other => panic!("at {index}: {other:?}"),
         }
         let text = error.to_string();
-        assert!(text.contains(&format!("step {index} ")) && text.contains(&errno.to_string()), "{text}");
-        assert!(!marker.exists(), "the program ran although operation {index} failed");
+        assert!(
+            text.contains(&format!("step {index} ")) && text.contains(&errno.to_string()),
+            "{text}"
+        );
+        assert!(
+            !marker.exists(),
+            "the program ran although operation {index} failed"
+        );
         assert_eq!(evidence(&groups), opened, "after a fault at {index}");
         let next = plan.operations()[index + 1];
-        *kinds.entry(format!("{next:?}").split('(').next().unwrap_or("").to_owned()).or_insert(0) += 1;
+        *kinds
+            .entry(
+                format!("{next:?}")
+                    .split('(')
+                    .next()
+                    .unwrap_or("")
+                    .to_owned(),
+            )
+            .or_insert(0) += 1;
     }
     drop(plan);
     assert_eq!(before.children, opened.children);
     println!("{points} points of failure: {kinds:?}");
-    for kind in ["NewSession", "BecomeIds", "Mount", "CloseDescriptors", "Rlimit", "DropCapabilities", "NoNewPrivs", "Landlock", "Seccomp", "ExecInit"] {
-        assert!(kinds.contains_key(kind), "{kind} is not in the plan: {kinds:?}");
+    for kind in [
+        "NewSession",
+        "BecomeIds",
+        "Mount",
+        "CloseDescriptors",
+        "Rlimit",
+        "DropCapabilities",
+        "NoNewPrivs",
+        "Landlock",
+        "Seccomp",
+        "ExecInit",
+    ] {
+        assert!(
+            kinds.contains_key(kind),
+            "{kind} is not in the plan: {kinds:?}"
+        );
     }
 }

@@ -24,7 +24,11 @@ fn count() {
     // SAFETY: getpid(2) touches no memory.
     let pid = unsafe { syscall!(libc::SYS_getpid) } as i32;
     let host = HOST.load(Ordering::Relaxed);
-    let counter = if host == 0 || pid == host { &OWN } else { &FOREIGN };
+    let counter = if host == 0 || pid == host {
+        &OWN
+    } else {
+        &FOREIGN
+    };
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
@@ -68,10 +72,15 @@ fn main() {
     let command = common::sh("exit 0");
     for round in 0..5 {
         let (foreign, own) = (FOREIGN.load(Ordering::Relaxed), OWN.load(Ordering::Relaxed));
-        let mut process = plan.spawn(&command, [null.as_fd(); 3]).expect("the plan works");
+        let mut process = plan
+            .spawn(&command, [null.as_fd(); 3])
+            .expect("the plan works");
         let calls = FOREIGN.load(Ordering::Relaxed) - foreign;
         assert_eq!(calls, 0, "round {round}: the child called the allocator");
-        assert!(OWN.load(Ordering::Relaxed) > own, "the host's own part does allocate");
+        assert!(
+            OWN.load(Ordering::Relaxed) > own,
+            "the host's own part does allocate"
+        );
         let ended = process.wait(None).expect("wait").expect("an end");
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
@@ -80,10 +89,18 @@ fn main() {
     for index in (0..plan.operations().len()).rev() {
         plan.danger_fail_at(index, cofferdam_sys::Errno(libc::EIO));
         let foreign = FOREIGN.load(Ordering::Relaxed);
-        plan.spawn(&command, [null.as_fd(); 3]).expect_err("the fault");
-        assert_eq!(FOREIGN.load(Ordering::Relaxed), foreign, "a failure at {index} allocates");
+        plan.spawn(&command, [null.as_fd(); 3])
+            .expect_err("the fault");
+        assert_eq!(
+            FOREIGN.load(Ordering::Relaxed),
+            foreign,
+            "a failure at {index} allocates"
+        );
     }
-    println!("no call of the allocator by the child over {} operations", plan.operations().len() / 2);
+    println!(
+        "no call of the allocator by the child over {} operations",
+        plan.operations().len() / 2
+    );
     println!("test result: ok");
 }
 
@@ -101,13 +118,26 @@ fn control() {
     // nothing of the argument, and the allocator is used by nobody else meanwhile: there is one
     // thread, and it sleeps.
     let child = unsafe {
-        process::clone(libc::CLONE_VM as u64, &stack, None, allocates, std::ptr::null_mut())
+        process::clone(
+            libc::CLONE_VM as u64,
+            &stack,
+            None,
+            allocates,
+            std::ptr::null_mut(),
+        )
     };
     let child = child.expect("a child");
     fd::wait_readable(child.pidfd.as_fd(), None).expect("poll");
     process::wait(child.pidfd.as_fd(), true).expect("wait");
     mask.set().expect("the mask");
     // SAFETY: as above, in the thread itself.
-    assert_eq!(unsafe { *libc::__errno_location() }, UNTOUCHED, "errno is not shared after all");
-    assert!(FOREIGN.load(Ordering::Relaxed) >= 2, "the control shows nothing");
+    assert_eq!(
+        unsafe { *libc::__errno_location() },
+        UNTOUCHED,
+        "errno is not shared after all"
+    );
+    assert!(
+        FOREIGN.load(Ordering::Relaxed) >= 2,
+        "the control shows nothing"
+    );
 }

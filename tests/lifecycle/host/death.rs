@@ -17,26 +17,43 @@ pub fn full() {
 }
 
 pub fn without_namespaces() {
-    let Some(host) = dies(without_user_namespaces(&mut scenario("part_victim_without_namespaces"))) else {
+    let Some(host) = dies(without_user_namespaces(&mut scenario(
+        "part_victim_without_namespaces",
+    ))) else {
         return;
     };
     // Without mounts, private directories are real; the next such sandbox of this user sweeps.
-    println!("private directories left until the next such sandbox is built: {:?}", temporary(host));
-    without_user_namespaces(&mut scenario("part_sweep")).status().expect("a user namespace");
-    assert!(temporary(host).is_empty(), "still there: {:?}", temporary(host));
+    println!(
+        "private directories left until the next such sandbox is built: {:?}",
+        temporary(host)
+    );
+    without_user_namespaces(&mut scenario("part_sweep"))
+        .status()
+        .expect("a user namespace");
+    assert!(
+        temporary(host).is_empty(),
+        "still there: {:?}",
+        temporary(host)
+    );
 }
 
 pub fn limited() {
     let Some(host) = dies(&mut scenario("part_victim_limited")) else {
         return;
     };
-    let left = groups(host);
-    println!("empty groups left until the next sandbox is built: {left:?}");
-    for group in &left {
+    // The watcher, which outlives the host, removes the groups.
+    let start = Instant::now();
+    let gone = within(Duration::from_secs(2), || groups(host).is_empty());
+    println!(
+        "groups were gone {:?} after the processes: {gone}",
+        start.elapsed()
+    );
+    for group in groups(host) {
         let processes = fs::read_to_string(format!("{group}/cgroup.procs")).unwrap_or_default();
         assert!(processes.is_empty(), "{group} holds {processes}");
     }
-    // The next host sweeps them away.
+    assert!(gone, "groups are left: {:?}", groups(host));
+    // A host that ends its sandboxes itself leaves none either.
     let sandbox = limits(Sandbox::builder()).build().expect("a group");
     sandbox.command("true").status().expect("true");
     drop(sandbox);
@@ -52,7 +69,9 @@ pub fn sweep() {
 
 fn bare() -> SandboxBuilder {
     Sandbox::builder().layers(|layers: Layers| {
-        Layer::ALL.iter().fold(layers, |layers, layer| layers.with(*layer, Enforce::Prefer))
+        Layer::ALL
+            .iter()
+            .fold(layers, |layers, layer| layers.with(*layer, Enforce::Prefer))
     })
 }
 
@@ -65,7 +84,9 @@ fn dies(victim: &mut Command) -> Option<u32> {
     let mut host = match victim.spawn() {
         Ok(host) => host,
         Err(error) => {
-            lacks(&format!("user namespaces whose number can be limited: {error}"));
+            lacks(&format!(
+                "user namespaces whose number can be limited: {error}"
+            ));
             return None;
         }
     };
@@ -81,15 +102,22 @@ fn dies(victim: &mut Command) -> Option<u32> {
         return None;
     }
     assert_eq!(first, "ready");
-    assert!(within(Duration::from_secs(5), || processes_with(&marker).len() >= 4));
+    assert!(within(Duration::from_secs(5), || processes_with(&marker)
+        .len()
+        >= 4));
     let start = Instant::now();
     host.kill().expect("SIGKILL");
-    let gone = within(Duration::from_secs(1), || processes_with(&marker).is_empty());
+    let gone = within(Duration::from_secs(1), || {
+        processes_with(&marker).is_empty()
+    });
     let took = start.elapsed();
     host.wait().expect("wait");
     assert!(gone, "after {took:?}: {:?}", processes_with(&marker));
     println!("all processes were gone after {took:?}");
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
+    assert_eq!(
+        fs::read_to_string("/proc/self/mountinfo").expect("mounts"),
+        mounts
+    );
     Some(host.id())
 }
 
@@ -114,7 +142,12 @@ fn host(builder: SandboxBuilder) {
     let marker = std::env::var("MARKER").expect("a marker");
     let sandbox = match builder.build() {
         Ok(sandbox) => sandbox,
-        Err(error @ BuildError::Unavailable { layer: Layer::Cgroup, .. }) => {
+        Err(
+            error @ BuildError::Unavailable {
+                layer: Layer::Cgroup,
+                ..
+            },
+        ) => {
             println!("lacks {error}");
             return;
         }
@@ -125,7 +158,10 @@ fn host(builder: SandboxBuilder) {
          setsid setsid sleep {marker} </dev/null >/dev/null 2>&1 & sleep {marker}"
     );
     let mut command = sandbox.command("sh");
-    command.args(["-c", &script]).stdin(Stdio::null()).stdout(Stdio::null());
+    command
+        .args(["-c", &script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
     let child = command.stderr(Stdio::null()).spawn().expect("the shell");
     println!("ready");
     std::thread::sleep(Duration::from_secs(60));

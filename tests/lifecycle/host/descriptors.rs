@@ -10,10 +10,17 @@ fn works(low: bool) {
     let directory = tempfile::tempdir().expect("a directory");
     let builder = Sandbox::builder().workspace(directory.path());
     let limit = if low { 64 } else { 4096 };
-    let sandbox = builder.limits(|limits| limits.open_files(limit)).build().expect("a workspace");
+    let sandbox = builder
+        .limits(|limits| limits.open_files(limit))
+        .build()
+        .expect("a workspace");
     for _ in 0..3 {
         let script = "echo out; echo err >&2; echo x > file; ls -l /proc/self/fd | wc -l";
-        let output = sandbox.command("sh").args(["-c", script]).output().expect("the shell");
+        let output = sandbox
+            .command("sh")
+            .args(["-c", script])
+            .output()
+            .expect("the shell");
         // A header, 0, 1, 2 and the directory being listed.
         assert_eq!(String::from_utf8_lossy(&output.stdout), "out\n5\n");
         assert_eq!(output.stderr, b"err\n");
@@ -35,7 +42,9 @@ pub fn closed_streams() {
 }
 
 pub fn many() {
-    let files: Vec<File> = (0..1500).map(|_| File::open("/dev/null").expect("open")).collect();
+    let files: Vec<File> = (0..1500)
+        .map(|_| File::open("/dev/null").expect("open"))
+        .collect();
     assert!(files.last().expect("files").as_raw_fd() >= 1500);
     works(false);
     // A limit inside that is far below the numbers in use outside.
@@ -50,13 +59,23 @@ pub fn exhausted() {
     let (mut started, mut refused) = (0, 0);
     for spare in 0..24 {
         let limit = |soft| {
-            let limit = libc::rlimit { rlim_cur: soft, rlim_max: 1024 };
+            let limit = libc::rlimit {
+                rlim_cur: soft,
+                rlim_max: 1024,
+            };
             // SAFETY: setrlimit(2) reads one rlimit.
-            assert_eq!(unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) }, 0);
+            assert_eq!(
+                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
+                0
+            );
         };
         limit(used + spare);
         let mut command = sandbox.command("echo");
-        command.arg("x").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+        command
+            .arg("x")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
         let result = command.spawn();
         limit(1024);
         match result {
@@ -66,7 +85,10 @@ pub fn exhausted() {
             }
             Err(error) => {
                 let text = error.to_string();
-                assert!(text.contains("Too many open files"), "{spare} spare: {text}");
+                assert!(
+                    text.contains("Too many open files"),
+                    "{spare} spare: {text}"
+                );
                 refused += 1;
             }
         }
@@ -74,7 +96,10 @@ pub fn exhausted() {
         assert!(children().is_empty(), "{spare} spare: {:?}", children());
     }
     println!("{refused} refused, {started} started");
-    assert!(refused > 3 && started > 3, "{refused} refused, {started} started");
+    assert!(
+        refused > 3 && started > 3,
+        "{refused} refused, {started} started"
+    );
 }
 
 pub fn leaks() {
@@ -91,12 +116,22 @@ pub fn leaks() {
     }
     let sandbox = Sandbox::builder().build().expect("the default policy");
     let script = "for p in /proc/[0-9]*; do ls -l $p/fd 2>/dev/null; done; echo done";
-    let output = sandbox.command("sh").args(["-c", script]).output().expect("the shell");
+    let output = sandbox
+        .command("sh")
+        .args(["-c", script])
+        .output()
+        .expect("the shell");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.ends_with("done\n"));
     assert!(!text.contains("socket:"), "{text}");
     assert!(!text.lines().any(|line| line.ends_with("-> /")), "{text}");
     // The control: a program that is not confined gets them.
-    let outside = std::process::Command::new("ls").args(["-l", "/proc/self/fd"]).output().expect("ls");
-    assert!(String::from_utf8_lossy(&outside.stdout).contains("-> /\n"), "the control shows nothing");
+    let outside = std::process::Command::new("ls")
+        .args(["-l", "/proc/self/fd"])
+        .output()
+        .expect("ls");
+    assert!(
+        String::from_utf8_lossy(&outside.stdout).contains("-> /\n"),
+        "the control shows nothing"
+    );
 }

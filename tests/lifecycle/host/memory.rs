@@ -8,7 +8,9 @@ use std::time::Duration;
 
 /// Built at run time, so that the program's own file does not hold it.
 fn pattern() -> Vec<u8> {
-    (0..64_u32).map(|n| b'A' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26).collect()
+    (0..64_u32)
+        .map(|n| b'A' + (n.wrapping_mul(2_654_435_761) >> 27) as u8 % 26)
+        .collect()
 }
 
 /// How often the text is in the memory of a process; `None` when it may not be read.
@@ -26,7 +28,10 @@ fn found_in(pid: i32, text: &[u8]) -> Option<usize> {
         let (start, end) = (number(start)?, number(end)?);
         let mut bytes = vec![0; (end - start) as usize];
         if memory.read_exact_at(&mut bytes, start).is_ok() {
-            found += bytes.windows(text.len()).filter(|part| *part == text).count();
+            found += bytes
+                .windows(text.len())
+                .filter(|part| *part == text)
+                .count();
         }
     }
     Some(found)
@@ -34,11 +39,20 @@ fn found_in(pid: i32, text: &[u8]) -> Option<usize> {
 
 /// A process and all that descend from it.
 fn descendants(pid: i32) -> Vec<i32> {
-    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let children = threads
         .filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<i32>>());
-    std::iter::once(pid).chain(children.flat_map(descendants)).collect()
+        .flat_map(|text| {
+            text.split_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<i32>>()
+        });
+    std::iter::once(pid)
+        .chain(children.flat_map(descendants))
+        .collect()
 }
 
 pub fn secret() {
@@ -52,8 +66,14 @@ pub fn secret() {
     let sandbox = Sandbox::builder().build().expect("the default policy");
     let marker = marker();
     let script = format!("sleep {marker} & (setsid sleep {marker} &) ; sleep {marker}");
-    let child = sandbox.command("sh").args(["-c", &script]).spawn().expect("the shell");
-    assert!(within(Duration::from_secs(5), || processes_with(&marker).len() >= 4));
+    let child = sandbox
+        .command("sh")
+        .args(["-c", &script])
+        .spawn()
+        .expect("the shell");
+    assert!(within(Duration::from_secs(5), || processes_with(&marker)
+        .len()
+        >= 4));
     let init = child.id() as i32;
     let all = descendants(init);
     assert!(all.len() >= 5, "{all:?}");
@@ -72,8 +92,19 @@ pub fn secret() {
         let maps = fs::read_to_string(format!("/proc/{init}/maps")).expect("maps");
         for line in maps.lines() {
             let name = line.split_whitespace().nth(5).unwrap_or("");
-            let known = ["", "[stack]", "[heap]", "[vdso]", "[vvar]", "[vvar_vclock]", "[vsyscall]"];
-            assert!(known.contains(&name) || name == "/memfd:cofferdam-init", "init maps {line}");
+            let known = [
+                "",
+                "[stack]",
+                "[heap]",
+                "[vdso]",
+                "[vvar]",
+                "[vvar_vclock]",
+                "[vsyscall]",
+            ];
+            assert!(
+                known.contains(&name) || name == "/memfd:cofferdam-init",
+                "init maps {line}"
+            );
         }
         let size: u64 = fs::read_to_string(format!("/proc/{init}/statm"))
             .ok()
@@ -96,7 +127,11 @@ pub fn figures() {
     let usage = sandbox.command("true").status().expect("true").usage();
     println!("{usage:?}");
     assert!(usage.max_rss > 0 && usage.max_rss < 100 << 20, "{usage:?}");
-    let usage = sandbox.command("sleep").arg("1000").timeout(Duration::from_millis(50)).status();
+    let usage = sandbox
+        .command("sleep")
+        .arg("1000")
+        .timeout(Duration::from_millis(50))
+        .status();
     let usage = usage.expect("sleep").usage();
     assert!(usage.max_rss > 0 && usage.max_rss < 100 << 20, "{usage:?}");
     let mut child = sandbox.command("sleep").arg("1000").spawn().expect("sleep");

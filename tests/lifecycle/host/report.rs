@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 pub fn lacks(what: &str) {
     println!("this host lacks: {what}");
     let expected = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
-    assert!(!expected, "COFFERDAM_EXPECT=full, and this host lacks {what}");
+    assert!(
+        !expected,
+        "COFFERDAM_EXPECT=full, and this host lacks {what}"
+    );
 }
 
 /// Whether the caller is root.
@@ -32,7 +35,11 @@ pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
 
 /// A number that is sleepable, and in no other command line of this machine.
 pub fn marker() -> String {
-    format!("8{:07}.{:06}", std::process::id(), std::process::id() % 999_983)
+    format!(
+        "8{:07}.{:06}",
+        std::process::id(),
+        std::process::id() % 999_983
+    )
 }
 
 /// The processes of the host whose command line holds the text, but for the asking one.
@@ -52,7 +59,11 @@ pub fn children() -> Vec<i32> {
     let threads = fs::read_dir("/proc/self/task").expect("threads");
     threads
         .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
-        .flat_map(|text| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+        .flat_map(|text| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        })
         .filter_map(|pid| pid.parse().ok())
         .collect()
 }
@@ -74,8 +85,13 @@ pub fn descriptors() -> BTreeMap<i32, String> {
 /// Control groups of a host process's sandboxes, anywhere; they carry its number.
 pub fn groups(host: u32) -> BTreeSet<String> {
     fn walk(directory: &Path, depth: usize, found: &mut BTreeSet<String>) {
-        let Ok(entries) = fs::read_dir(directory) else { return };
-        for entry in entries.flatten().filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let Ok(entries) = fs::read_dir(directory) else {
+            return;
+        };
+        for entry in entries
+            .flatten()
+            .filter(|e| e.file_type().is_ok_and(|kind| kind.is_dir()))
+        {
             let path = entry.path();
             if path.to_string_lossy().contains("cofferdam") {
                 found.insert(path.display().to_string());
@@ -110,23 +126,59 @@ pub fn state() -> BTreeMap<String, String> {
     within(Duration::from_secs(1), || threads() == 1);
     let mut all = BTreeMap::new();
     let mut put = |name: &str, value: String| all.insert(name.to_owned(), value);
-    for line in fs::read_to_string("/proc/self/status").expect("status").lines() {
+    for line in fs::read_to_string("/proc/self/status")
+        .expect("status")
+        .lines()
+    {
         let (name, value) = line.split_once(':').expect("a name");
-        let changing = name.starts_with("Vm") || name.starts_with("Rss") || name.ends_with("ctxt_switches");
+        let changing =
+            name.starts_with("Vm") || name.starts_with("Rss") || name.ends_with("ctxt_switches");
         if !changing && !["State", "HugetlbPages", "SigQ", "FDSize"].contains(&name) {
             put(name, value.trim().to_owned());
         }
     }
-    for file in ["limits", "mountinfo", "cgroup", "uid_map", "gid_map", "oom_score_adj", "timerslack_ns", "personality", "environ", "loginuid", "attr/current"] {
+    for file in [
+        "limits",
+        "mountinfo",
+        "cgroup",
+        "uid_map",
+        "gid_map",
+        "oom_score_adj",
+        "timerslack_ns",
+        "personality",
+        "environ",
+        "loginuid",
+        "attr/current",
+    ] {
         let text = fs::read(format!("/proc/self/{file}")).unwrap_or_default();
         put(file, String::from_utf8_lossy(&text).into_owned());
     }
-    for link in ["cwd", "root", "exe", "ns/user", "ns/mnt", "ns/pid", "ns/pid_for_children", "ns/net", "ns/ipc", "ns/uts", "ns/cgroup", "ns/time", "ns/time_for_children"] {
+    for link in [
+        "cwd",
+        "root",
+        "exe",
+        "ns/user",
+        "ns/mnt",
+        "ns/pid",
+        "ns/pid_for_children",
+        "ns/net",
+        "ns/ipc",
+        "ns/uts",
+        "ns/cgroup",
+        "ns/time",
+        "ns/time_for_children",
+    ] {
         let target = fs::read_link(format!("/proc/self/{link}")).unwrap_or_default();
         put(link, target.display().to_string());
     }
-    put("variables", format!("{:?}", std::env::vars_os().collect::<Vec<_>>()));
-    put("hostname", fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default());
+    put(
+        "variables",
+        format!("{:?}", std::env::vars_os().collect::<Vec<_>>()),
+    );
+    put(
+        "hostname",
+        fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default(),
+    );
     // SAFETY: none of these calls touches memory: numbers go in and out.
     let (dumpable, keepcaps, session, keyrings) = unsafe {
         (
@@ -142,14 +194,20 @@ pub fn state() -> BTreeMap<String, String> {
     put("session", format!("{session:?}"));
     put("keyrings", format!("{keyrings:?}"));
     // SAFETY: PR_GET_SECUREBITS touches no memory.
-    put("securebits", unsafe { libc::prctl(libc::PR_GET_SECUREBITS) }.to_string());
+    put(
+        "securebits",
+        unsafe { libc::prctl(libc::PR_GET_SECUREBITS) }.to_string(),
+    );
     let mut actions = String::new();
     for signal in 1..=64 {
         // SAFETY: all zeroes is a valid sigaction.
         let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
         // SAFETY: sigaction(2) writes one sigaction and reads none.
         if unsafe { libc::sigaction(signal, std::ptr::null(), &raw mut action) } == 0 {
-            actions.push_str(&format!("{signal}:{:x}:{:x} ", action.sa_sigaction, action.sa_flags));
+            actions.push_str(&format!(
+                "{signal}:{:x}:{:x} ",
+                action.sa_sigaction, action.sa_flags
+            ));
         }
     }
     put("actions", actions);
@@ -162,7 +220,17 @@ pub fn assert_unchanged(before: &BTreeMap<String, String>, after: &BTreeMap<Stri
     let changed: Vec<_> = names
         .into_iter()
         .filter(|name| before.get(*name) != after.get(*name))
-        .map(|name| format!("{name}: {:?} became {:?}", before.get(name), after.get(name)))
+        .map(|name| {
+            format!(
+                "{name}: {:?} became {:?}",
+                before.get(name),
+                after.get(name)
+            )
+        })
         .collect();
-    assert!(changed.is_empty(), "the host was changed:\n{}", changed.join("\n"));
+    assert!(
+        changed.is_empty(),
+        "the host was changed:\n{}",
+        changed.join("\n")
+    );
 }

@@ -15,19 +15,38 @@ fn use_sandbox() {
     let marker = marker();
     for code in 0..20 {
         let script = format!("(sleep {marker} &) ; exit {code}");
-        let output = sandbox.command("sh").args(["-c", &script]).output().expect("the shell");
+        let output = sandbox
+            .command("sh")
+            .args(["-c", &script])
+            .output()
+            .expect("the shell");
         assert_eq!(output.status.code(), Some(code));
-        sandbox.command("no-such-program").spawn().expect_err("missing");
-        let mut child = sandbox.command("sleep").arg(&marker).spawn().expect("sleep");
+        sandbox
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
+        let mut child = sandbox
+            .command("sleep")
+            .arg(&marker)
+            .spawn()
+            .expect("sleep");
         if code % 2 == 0 {
             child.kill().expect("kill");
             assert_eq!(child.wait().expect("wait").signal(), Some(9));
         }
     }
-    let status = sandbox.command("sleep").arg(&marker).timeout(Duration::from_millis(50)).status();
+    let status = sandbox
+        .command("sleep")
+        .arg(&marker)
+        .timeout(Duration::from_millis(50))
+        .status();
     assert!(status.expect("sleep").timed_out());
     assert!(processes_with(&marker).is_empty());
-    assert!(within(Duration::from_secs(2), || children().is_empty()), "{:?}", children());
+    assert!(
+        within(Duration::from_secs(2), || children().is_empty()),
+        "{:?}",
+        children()
+    );
 }
 
 pub fn ignored_sigchld() {
@@ -51,7 +70,10 @@ pub fn reaper() {
     use_sandbox();
     STOP.store(true, Ordering::Relaxed);
     thread.join().expect("the reaper");
-    println!("{} children were reaped by the host's own thread", REAPED.load(Ordering::Relaxed));
+    println!(
+        "{} children were reaped by the host's own thread",
+        REAPED.load(Ordering::Relaxed)
+    );
 }
 
 static CALLS: AtomicU32 = AtomicU32::new(0);
@@ -73,25 +95,43 @@ pub fn handlers() {
         libc::sigaddset(&raw mut set, libc::SIGWINCH);
         libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
         // A signal a millisecond, for EINTR everywhere.
-        let every = libc::timeval { tv_sec: 0, tv_usec: 1000 };
-        let timer = libc::itimerval { it_interval: every, it_value: every };
+        let every = libc::timeval {
+            tv_sec: 0,
+            tv_usec: 1000,
+        };
+        let timer = libc::itimerval {
+            it_interval: every,
+            it_value: every,
+        };
         libc::setitimer(libc::ITIMER_REAL, &raw const timer, std::ptr::null_mut());
     }
     let before = state();
     let sandbox = sandbox();
     for _ in 0..50 {
-        let output = sandbox.command("cat").arg("/proc/self/status").output().expect("cat");
+        let output = sandbox
+            .command("cat")
+            .arg("/proc/self/status")
+            .output()
+            .expect("cat");
         let text = String::from_utf8(output.stdout).expect("text");
         assert!(text.contains("SigBlk:\t0000000000000000"), "{text}");
         assert!(text.contains("SigIgn:\t0000000000000000"), "{text}");
-        let status = sandbox.command("sleep").arg("0.01").status().expect("sleep");
+        let status = sandbox
+            .command("sleep")
+            .arg("0.01")
+            .status()
+            .expect("sleep");
         assert!(status.success(), "{status}");
     }
     let limit = Duration::from_millis(60);
     let mut child = sandbox.command("sleep").arg("1000").spawn().expect("sleep");
     let start = std::time::Instant::now();
     assert!(child.wait_timeout(limit).expect("wait").is_none());
-    assert!(start.elapsed() >= limit, "a signal cut the wait short: {:?}", start.elapsed());
+    assert!(
+        start.elapsed() >= limit,
+        "a signal cut the wait short: {:?}",
+        start.elapsed()
+    );
     drop(child);
     // SAFETY: setitimer(2) reads one itimerval.
     unsafe {

@@ -1,6 +1,9 @@
 //! The state of the host before and after.
 
-use crate::report::{assert_unchanged, children, descriptors, groups, processes_with, state, temporary, within};
+use crate::report::{
+    assert_unchanged, children, descriptors, groups, is_root, lacks, processes_with, state,
+    temporary, within,
+};
 use crate::scenario;
 use cofferdam::{Sandbox, Stdio};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +18,18 @@ fn left() -> (BTreeSet<String>, BTreeSet<String>) {
 
 /// The descriptors that the library keeps for good: the image of its init, and `/dev/null`.
 fn kept(before: &BTreeMap<i32, String>, after: &BTreeMap<i32, String>) -> Vec<String> {
-    let new = after.iter().filter(|(number, _)| !before.contains_key(number));
+    let new = after
+        .iter()
+        .filter(|(number, _)| !before.contains_key(number));
     let mut new: Vec<String> = new.map(|(_, name)| name.clone()).collect();
     new.sort();
     new
 }
 
 fn allowed(new: &[String]) -> bool {
-    new.iter().all(|name| name == "/dev/null" || name.contains("memfd:cofferdam-init")) && new.len() <= 2
+    new.iter()
+        .all(|name| name == "/dev/null" || name.contains("memfd:cofferdam-init"))
+        && new.len() <= 2
 }
 
 pub fn thirty_two_threads() {
@@ -38,7 +45,13 @@ pub fn thirty_two_threads() {
                     for round in 0..EACH {
                         let text = format!("{thread}.{round}");
                         let mut command = sandbox.command("sh");
-                        command.args(["-c", "echo $1; read x; exit $2", "sh", &text, &round.to_string()]);
+                        command.args([
+                            "-c",
+                            "echo $1; read x; exit $2",
+                            "sh",
+                            &text,
+                            &round.to_string(),
+                        ]);
                         let output = command.output().expect("the shell");
                         assert_eq!(output.stdout, format!("{text}\n").as_bytes());
                         assert_eq!(output.status.code(), Some(round as i32));
@@ -48,7 +61,11 @@ pub fn thirty_two_threads() {
             }
         });
     }
-    assert!(within(Duration::from_secs(2), || children().is_empty()), "left: {:?}", children());
+    assert!(
+        within(Duration::from_secs(2), || children().is_empty()),
+        "left: {:?}",
+        children()
+    );
     assert_unchanged(&before, &state());
     let new = kept(&opened, &descriptors());
     assert!(allowed(&new), "descriptors left open: {new:?}");
@@ -66,12 +83,30 @@ pub fn failures() {
     sandbox.command("true").status().expect("true");
     let (before, opened, others) = (state(), descriptors(), left());
     for round in 0..50 {
-        sandbox.command("no-such-program").spawn().expect_err("missing");
-        sandbox.command("true").current_dir("/nowhere").spawn().expect_err("no directory");
-        sandbox.command("/etc/passwd").spawn().expect_err("no program");
-        sandbox.command("true").arg("x".repeat(200_000)).spawn().expect_err("too long");
+        sandbox
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
+        sandbox
+            .command("true")
+            .current_dir("/nowhere")
+            .spawn()
+            .expect_err("no directory");
+        sandbox
+            .command("/etc/passwd")
+            .spawn()
+            .expect_err("no program");
+        sandbox
+            .command("true")
+            .arg("x".repeat(200_000))
+            .spawn()
+            .expect_err("too long");
         let mut command = sandbox.command("sleep");
-        let child = command.arg("1000").stdout(Stdio::piped()).spawn().expect("sleep");
+        let child = command
+            .arg("1000")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("sleep");
         if round % 2 == 0 {
             drop(child);
         } else {
@@ -86,14 +121,47 @@ pub fn failures() {
     assert_eq!(left(), others);
 }
 
+pub fn limited() {
+    let before = state();
+    let builder = Sandbox::builder().limits(|limits| limits.memory_mib(128).cpus(1.0));
+    let sandbox = match builder.build() {
+        Ok(sandbox) => sandbox,
+        Err(error) if is_root() => return lacks(&error.to_string()),
+        Err(error) => return println!("not for this user: {error}"),
+    };
+    sandbox.command("true").status().expect("true");
+    let opened = descriptors();
+    for _ in 0..10 {
+        assert!(sandbox.command("true").status().expect("true").success());
+        sandbox
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
+        drop(sandbox.command("sleep").arg("1000").spawn().expect("sleep"));
+        assert_eq!(descriptors(), opened);
+    }
+    assert!(children().is_empty(), "{:?}", children());
+    assert_unchanged(&before, &state());
+    drop(sandbox);
+    assert_eq!(left(), Default::default());
+}
+
 pub fn environment() {
     const SECRET: &str = "sk-of-the-host-and-nobody-else";
     // SAFETY: this process has one thread.
     unsafe { std::env::set_var("API_KEY_OF_THE_HOST", SECRET) };
     let sandbox = Sandbox::builder().build().expect("the default policy");
     let script = "env; cat /proc/*/environ /proc/*/cmdline; set";
-    let output = sandbox.command("sh").args(["-c", script]).output().expect("the shell");
-    let holds = |bytes: &[u8]| bytes.windows(SECRET.len()).any(|part| part == SECRET.as_bytes());
+    let output = sandbox
+        .command("sh")
+        .args(["-c", script])
+        .output()
+        .expect("the shell");
+    let holds = |bytes: &[u8]| {
+        bytes
+            .windows(SECRET.len())
+            .any(|part| part == SECRET.as_bytes())
+    };
     assert!(!holds(&output.stdout) && !holds(&output.stderr));
     assert!(!output.stdout.is_empty());
     // The control: a program that is not confined does get it.
@@ -105,20 +173,38 @@ pub fn umask() {
     // SAFETY: umask(2) touches no memory.
     unsafe { libc::umask(0o077) };
     let directory = tempfile::tempdir().expect("a directory");
-    let sandbox = Sandbox::builder().workspace(directory.path()).build().expect("a workspace");
+    let sandbox = Sandbox::builder()
+        .workspace(directory.path())
+        .build()
+        .expect("a workspace");
     let script = "cat /etc/passwd /etc/hosts >/dev/null && ls / /tmp ~ /dev/shm >/dev/null && \
                   echo x > file && echo x > /tmp/file && echo x > ~/file && echo fine";
-    let output = sandbox.command("sh").args(["-c", script]).output().expect("the shell");
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    let output = sandbox
+        .command("sh")
+        .args(["-c", script])
+        .output()
+        .expect("the shell");
+    let (out, err) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
     assert_eq!(out, "fine\n", "{err}");
     // SAFETY: as above.
-    assert_eq!(unsafe { libc::umask(0o077) }, 0o077, "the host's umask was changed");
+    assert_eq!(
+        unsafe { libc::umask(0o077) },
+        0o077,
+        "the host's umask was changed"
+    );
 }
 
 pub fn inherits() {
     let output = scenario("part_inherits").stdin(HostStdio::piped()).output();
     let output = output.expect("the part");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     assert_eq!(output.stdout, b"to the host's output\n");
     assert_eq!(output.stderr, b"to the host's error\n");
     assert!(processes_with("the host's output").is_empty());
@@ -127,6 +213,10 @@ pub fn inherits() {
 pub fn part_inherits() {
     let sandbox = Sandbox::builder().build().expect("the default policy");
     let script = "cat; echo \"to the host's output\"; echo \"to the host's error\" >&2";
-    let status = sandbox.command("sh").args(["-c", script]).status().expect("the shell");
+    let status = sandbox
+        .command("sh")
+        .args(["-c", script])
+        .status()
+        .expect("the shell");
     assert!(status.success());
 }

@@ -16,16 +16,28 @@ pub fn ended_thread() {
     let sandbox = sandbox();
     let starter = thread::spawn(move || {
         let mut command = sandbox.command("cat");
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat")
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cat")
     });
     let mut child = starter.join().expect("the thread ends");
     thread::sleep(Duration::from_millis(300));
-    assert!(child.try_wait().expect("try_wait").is_none(), "it went with its thread");
+    assert!(
+        child.try_wait().expect("try_wait").is_none(),
+        "it went with its thread"
+    );
     let mut stdin = child.stdin.take().expect("piped");
     stdin.write_all(b"still here").expect("write");
     drop(stdin);
     let mut text = String::new();
-    child.stdout.take().expect("piped").read_to_string(&mut text).expect("read");
+    child
+        .stdout
+        .take()
+        .expect("piped")
+        .read_to_string(&mut text)
+        .expect("read");
     assert_eq!(text, "still here");
     assert!(child.wait().expect("wait").success());
 }
@@ -35,7 +47,11 @@ pub fn moved_children() {
     let all: Vec<_> = (0..24)
         .map(|n: i32| {
             let script = format!("sleep 0.1; exit {n}");
-            let child = sandbox.command("sh").args(["-c", &script]).spawn().expect("the shell");
+            let child = sandbox
+                .command("sh")
+                .args(["-c", &script])
+                .spawn()
+                .expect("the shell");
             (n, child)
         })
         .collect();
@@ -64,14 +80,32 @@ pub fn forking_host() {
             });
         }
         for _ in 0..100 {
-            assert_eq!(sandbox.command("echo").arg("x").output().expect("echo").stdout, b"x\n");
-            sandbox.command("no-such-program").spawn().expect_err("missing");
+            assert_eq!(
+                sandbox
+                    .command("echo")
+                    .arg("x")
+                    .output()
+                    .expect("echo")
+                    .stdout,
+                b"x\n"
+            );
+            sandbox
+                .command("no-such-program")
+                .spawn()
+                .expect_err("missing");
         }
         stop.store(true, Ordering::Relaxed);
     });
     // A long-lived one, started while a sandbox runs, has none of its descriptors.
-    let mut child = sandbox.command("cat").stdin(Stdio::piped()).spawn().expect("cat");
-    let mut other = std::process::Command::new("sleep").arg("1000").spawn().expect("sleep");
+    let mut child = sandbox
+        .command("cat")
+        .stdin(Stdio::piped())
+        .spawn()
+        .expect("cat");
+    let mut other = std::process::Command::new("sleep")
+        .arg("1000")
+        .spawn()
+        .expect("sleep");
     drop(child.stdin.take());
     let ended = child.wait_timeout(Duration::from_secs(10)).expect("wait");
     other.kill().expect("kill");

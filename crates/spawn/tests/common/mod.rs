@@ -29,14 +29,20 @@ pub fn layers(workspace: &Path) -> Layers {
     };
     let owner = cofferdam_namespaces::IdMappedOwner { uid: 0, gid: 0 };
     let mappings = match root {
-        true => vec![cofferdam_namespaces::MappingNamespace::new(owner, outside, outside).expect("a mapping")],
+        true => vec![
+            cofferdam_namespaces::MappingNamespace::new(owner, outside, outside)
+                .expect("a mapping"),
+        ],
         false => Vec::new(),
     };
     let workspace_bind = Bind {
         id_mapped: root.then_some(owner),
         ..Bind::WRITABLE
     };
-    let mut view = View::new().dev().proc().tmpfs("/tmp", 1 << 20, 0o1777, true);
+    let mut view = View::new()
+        .dev()
+        .proc()
+        .tmpfs("/tmp", 1 << 20, 0o1777, true);
     for tree in ["/usr", "/bin", "/sbin", "/lib", "/lib64"] {
         view = match std::fs::read_link(tree) {
             Ok(target) => view.symlink(tree, target),
@@ -44,11 +50,17 @@ pub fn layers(workspace: &Path) -> Layers {
         };
     }
     let view = view.file("/etc/passwd", "agent:x:1000:1000::/:/bin/sh\n", 0o644);
-    let view = view.hide("/usr/share/doc").bind(workspace, "/work", workspace_bind);
+    let view = view
+        .hide("/usr/share/doc")
+        .bind(workspace, "/work", workspace_bind);
     use cofferdam_landlock::{Access, Ruleset, probe};
     let ruleset = Ruleset::new().scope_abstract_unix().scope_signals();
-    let ruleset = ruleset.inside("/", Access::ReadExec).inside("/tmp", Access::WriteExec);
-    let ruleset = ruleset.inside("/dev", Access::Device).path(workspace, Access::WriteExec);
+    let ruleset = ruleset
+        .inside("/", Access::ReadExec)
+        .inside("/tmp", Access::WriteExec);
+    let ruleset = ruleset
+        .inside("/dev", Access::Device)
+        .path(workspace, Access::WriteExec);
     let limits = cofferdam_cgroups::Limits {
         processes: Some(64),
         ..Default::default()
@@ -58,7 +70,10 @@ pub fn layers(workspace: &Path) -> Layers {
         Err(error) => {
             println!("this host lacks a control group for this user: {error}");
             let full = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
-            assert!(!(full && root), "COFFERDAM_EXPECT=full, and root has no control group");
+            assert!(
+                !(full && root),
+                "COFFERDAM_EXPECT=full, and root has no control group"
+            );
             None
         }
     };
@@ -79,11 +94,19 @@ pub fn layers(workspace: &Path) -> Layers {
         reset_clocks: true,
         mounts: Some(view.prepare().expect("a view")),
         mappings,
-        rlimits: vec![(Resource::Core, 0), (Resource::Nproc, 64), (Resource::Nofile, 256)],
+        rlimits: vec![
+            (Resource::Core, 0),
+            (Resource::Nproc, 64),
+            (Resource::Nofile, 256),
+        ],
         session_keyring: true,
         credentials: Some(credentials.prepare().expect("credentials")),
         landlock: Some(ruleset.prepare(&probe()).expect("landlock")),
-        filters: vec![Profile::general().compile(Arch::native()).expect("a filter")],
+        filters: vec![
+            Profile::general()
+                .compile(Arch::native())
+                .expect("a filter"),
+        ],
         cgroup,
     }
 }
@@ -96,7 +119,9 @@ pub fn plan(workspace: &Path) -> Plan {
 pub fn sh(script: &str) -> Command {
     Command {
         candidates: vec![CString::from(c"/bin/sh")],
-        argv: ["sh", "-c", script].map(|text| CString::new(text).expect("no NUL")).into(),
+        argv: ["sh", "-c", script]
+            .map(|text| CString::new(text).expect("no NUL"))
+            .into(),
         envp: vec![CString::from(c"PATH=/usr/bin:/bin")],
         directory: CString::from(c"/work"),
         timeout: None,
@@ -104,7 +129,11 @@ pub fn sh(script: &str) -> Command {
 }
 
 pub fn null() -> File {
-    File::options().read(true).write(true).open("/dev/null").expect("/dev/null")
+    File::options()
+        .read(true)
+        .write(true)
+        .open("/dev/null")
+        .expect("/dev/null")
 }
 
 /// A directory that may be bound for a sandbox of this user.
