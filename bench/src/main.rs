@@ -61,9 +61,14 @@ fn compare(runs: usize) {
             }
         }
     }
-    let bwrap = all.iter_mut().find(|contender| contender.name.starts_with("bubblewrap"));
+    let bwrap = all
+        .iter_mut()
+        .find(|contender| contender.name.starts_with("bubblewrap"));
     let bwrap = bwrap.map(|contender| contender.percentile(50).as_secs_f64());
-    println!("{:<40} {:>10} {:>10} {:>14}", "spawn to exit of /bin/true", "median", "p90", "to bubblewrap");
+    println!(
+        "{:<40} {:>10} {:>10} {:>14}",
+        "spawn to exit of /bin/true", "median", "p90", "to bubblewrap"
+    );
     for contender in &mut all {
         let median = contender.percentile(50);
         let ratio = match bwrap {
@@ -85,19 +90,31 @@ fn contenders() -> Vec<Contender> {
     let mut all = vec![Contender::new("std::process::Command", || {
         succeeds(Command::new("/bin/true"))
     })];
-    let sandbox = Sandbox::builder().build().expect("the default sandbox can be built here");
+    let sandbox = Sandbox::builder()
+        .build()
+        .expect("the default sandbox can be built here");
     let view = view();
     if succeeds(bubblewrap(&view)) {
-        all.push(Contender::new("bubblewrap, same view", move || succeeds(bubblewrap(&view))));
+        all.push(Contender::new("bubblewrap, same view", move || {
+            succeeds(bubblewrap(&view))
+        }));
     } else {
         println!("bubblewrap cannot run here (package bubblewrap): no ratios to it");
     }
     all.push(Contender::new("cofferdam, sandbox built each time", || {
-        let sandbox = Sandbox::builder().build().expect("it could be built before");
-        sandbox.command("/bin/true").status().is_ok_and(|status| status.success())
+        let sandbox = Sandbox::builder()
+            .build()
+            .expect("it could be built before");
+        sandbox
+            .command("/bin/true")
+            .status()
+            .is_ok_and(|status| status.success())
     }));
     all.push(Contender::new("cofferdam, one sandbox", move || {
-        sandbox.command("/bin/true").status().is_ok_and(|status| status.success())
+        sandbox
+            .command("/bin/true")
+            .status()
+            .is_ok_and(|status| status.success())
     }));
     match cli() {
         Some(cli) => all.push(Contender::new("cofferdam run -- /bin/true", move || {
@@ -105,29 +122,45 @@ fn contenders() -> Vec<Contender> {
             command.args(["run", "--", "/bin/true"]);
             succeeds(command)
         })),
-        None => println!("no `cofferdam` beside this program: build it with --release -p cofferdam-cli"),
+        None => {
+            println!("no `cofferdam` beside this program: build it with --release -p cofferdam-cli")
+        }
     }
     all
 }
 
 fn succeeds(mut command: Command) -> bool {
-    let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let command = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
 /// bubblewrap's arguments for the same view: the binds, links and file systems of the default
 /// sandbox, taken from its plan, so that both do the same work.
 fn view() -> Vec<String> {
-    let sandbox = Sandbox::builder().build().expect("the default sandbox can be built here");
+    let sandbox = Sandbox::builder()
+        .build()
+        .expect("the default sandbox can be built here");
     let plan = sandbox.plan().to_string();
-    let mut arguments: Vec<String> = ["--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
-        .map(String::from)
-        .into();
+    let mut arguments: Vec<String> = [
+        "--unshare-all",
+        "--die-with-parent",
+        "--new-session",
+        "--clearenv",
+    ]
+    .map(String::from)
+    .into();
     let mut add = |words: &[&str]| arguments.extend(words.iter().map(ToString::to_string));
     for tree in ["bin", "sbin", "lib", "lib32", "lib64", "libx32"] {
         let path = PathBuf::from("/").join(tree);
         if let Ok(target) = std::fs::read_link(&path) {
-            add(&["--symlink", &target.to_string_lossy(), &path.to_string_lossy()]);
+            add(&[
+                "--symlink",
+                &target.to_string_lossy(),
+                &path.to_string_lossy(),
+            ]);
         }
     }
     for line in plan.lines() {
@@ -136,7 +169,9 @@ fn view() -> Vec<String> {
             add(&["--ro-bind", source, target.trim_end_matches(',')]);
         }
     }
-    add(&["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm"]);
+    add(&[
+        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", "/dev/shm",
+    ]);
     arguments
 }
 

@@ -25,17 +25,48 @@ fn main() {
     let mut command = Command::new(rustc);
     command
         .args(["--crate-name", "cofferdam_init", "--crate-type", "bin"])
-        .args(["--edition", "2024", "--target", &target, "--cap-lints", "allow"])
-        .args(["-C", "panic=abort", "-C", "opt-level=s", "-C", "strip=symbols"])
-        .args(["-C", "relocation-model=static", "-C", "target-feature=+crt-static"])
+        .args([
+            "--edition",
+            "2024",
+            "--target",
+            &target,
+            "--cap-lints",
+            "allow",
+        ])
+        .args([
+            "-C",
+            "panic=abort",
+            "-C",
+            "opt-level=s",
+            "-C",
+            "strip=symbols",
+        ])
+        .args([
+            "-C",
+            "relocation-model=static",
+            "-C",
+            "target-feature=+crt-static",
+        ])
         .args(["-C", "link-arg=-nostartfiles", "-C", "link-arg=-nostdlib"])
-        .args(["-C", "link-arg=-static", "-C", "link-arg=-Wl,--build-id=none"])
-        .args(["-C", "link-arg=-Wl,-z,noseparate-code", "-C", "link-arg=-Wl,-z,norelro"])
+        .args([
+            "-C",
+            "link-arg=-static",
+            "-C",
+            "link-arg=-Wl,--build-id=none",
+        ])
+        .args([
+            "-C",
+            "link-arg=-Wl,-z,noseparate-code",
+            "-C",
+            "link-arg=-Wl,-z,norelro",
+        ])
         .arg("-o")
         .arg(&binary)
         .arg(out.join("main.rs"));
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
-        command.arg("-C").arg(format!("linker={}", linker.display()));
+        command
+            .arg("-C")
+            .arg(format!("linker={}", linker.display()));
     }
     let status = command.status().expect("rustc can be started");
     assert!(

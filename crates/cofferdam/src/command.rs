@@ -171,22 +171,35 @@ impl Command {
             .plan
             .spawn(
                 &command,
-                [stdin.inner.as_fd(), stdout.inner.as_fd(), stderr.inner.as_fd()],
+                [
+                    stdin.inner.as_fd(),
+                    stdout.inner.as_fd(),
+                    stderr.inner.as_fd(),
+                ],
             )
             .map_err(|error| SpawnError::explain(error, &self.program, &command))?;
         let enforcement = Enforcement::of_child(Arc::clone(&lowered.reports));
         // The program's ends of the pipes must close here, or the host never reads their end.
-        Ok(Child::new(process, enforcement, Arc::clone(lowered), [
-            (stdin.pipe, stdin.relay),
-            (stdout.pipe, stdout.relay),
-            (stderr.pipe, stderr.relay),
-        ]))
+        Ok(Child::new(
+            process,
+            enforcement,
+            Arc::clone(lowered),
+            [
+                (stdin.pipe, stdin.relay),
+                (stdout.pipe, stdout.relay),
+                (stderr.pipe, stderr.relay),
+            ],
+        ))
     }
 
     fn resolve(&self) -> Result<cofferdam_spawn::Command, SpawnError> {
         let lowered = &self.lowered;
         let environment = environment::merge(
-            if self.clear { &[] } else { &lowered.environment },
+            if self.clear {
+                &[]
+            } else {
+                &lowered.environment
+            },
             &self.variables,
         )?;
         let directory = match &self.directory {

@@ -116,7 +116,9 @@ pub enum SpawnError {
     #[error("a standard stream cannot be opened: {0}")]
     Stdio(#[source] io::Error),
     /// The program does not exist inside.
-    #[error("{program:?} is not inside the sandbox (PATH there is {path:?}): name its directory with read(), or check the spelling")]
+    #[error(
+        "{program:?} is not inside the sandbox (PATH there is {path:?}): name its directory with read(), or check the spelling"
+    )]
     NotFound {
         /// The program.
         program: OsString,
@@ -162,7 +164,10 @@ impl SpawnError {
     pub fn is_program(&self) -> bool {
         matches!(
             self,
-            Self::NotFound { .. } | Self::NotExecutable { .. } | Self::Nul { .. } | Self::VariableName { .. }
+            Self::NotFound { .. }
+                | Self::NotExecutable { .. }
+                | Self::Nul { .. }
+                | Self::VariableName { .. }
         )
     }
 

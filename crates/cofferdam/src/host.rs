@@ -47,7 +47,10 @@ impl Host {
         };
         let layers = vec![
             depends(Layer::Filesystem, "a view built from nothing, by mounts"),
-            depends(Layer::Network, "a network namespace with nothing but its loopback"),
+            depends(
+                Layer::Network,
+                "a network namespace with nothing but its loopback",
+            ),
             namespaces,
             seccomp(),
             landlock(),
@@ -150,9 +153,10 @@ fn namespaces() -> LayerSupport {
 fn seccomp() -> LayerSupport {
     let (facts, missing) = match cofferdam_seccomp::probe() {
         cofferdam_seccomp::Support::Available => (vec!["filters".into()], Vec::new()),
-        cofferdam_seccomp::Support::Unavailable(why) => {
-            (Vec::new(), vec![Weakness::new("filters", why.to_string(), "")])
-        }
+        cofferdam_seccomp::Support::Unavailable(why) => (
+            Vec::new(),
+            vec![Weakness::new("filters", why.to_string(), "")],
+        ),
     };
     LayerSupport {
         layer: Layer::Seccomp,
@@ -173,7 +177,9 @@ fn landlock() -> LayerSupport {
     match support.abi() {
         Ok(abi) => {
             layer.available = true;
-            layer.facts.push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
+            layer
+                .facts
+                .push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
             let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
             layer.missing.extend(missing.map(|feature| {
                 Weakness::new(
@@ -202,13 +208,15 @@ fn cgroup() -> LayerSupport {
         match place {
             Ok(place) => {
                 layer.available = true;
-                layer.facts.push(format!("{controller} ({})", place.version));
+                layer
+                    .facts
+                    .push(format!("{controller} ({})", place.version));
             }
-            Err(why) => layer.missing.push(Weakness::new(
-                controller.to_string(),
-                why.to_string(),
-                "",
-            )),
+            Err(why) => {
+                layer
+                    .missing
+                    .push(Weakness::new(controller.to_string(), why.to_string(), ""))
+            }
         }
     }
     if support.kill {

@@ -26,7 +26,12 @@ pub(crate) struct Account {
 impl Account {
     /// The files that programs read to turn ids into names (passwd(5), group(5)).
     pub(crate) fn passwd(&self) -> String {
-        let Self { uid, gid, name, home } = self;
+        let Self {
+            uid,
+            gid,
+            name,
+            home,
+        } = self;
         let home = home.display();
         let mut text = format!("{name}:x:{uid}:{gid}::{home}:/bin/sh\n");
         if *uid != 0 {

@@ -14,9 +14,7 @@ use crate::error::BuildError;
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
 use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
-use cofferdam_policy::{
-    Enforce, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
-};
+use cofferdam_policy::{Enforce, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile};
 use cofferdam_spawn::Plan;
 use cofferdam_sys::cred;
 use std::ffi::OsString;
@@ -75,7 +73,12 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
     let filters = calls::prepare(&context, &mut reports)?;
     let landlock = rules::prepare(&context, &files, &mut reports)?;
     let limits = limits::prepare(&context, &mut reports)?;
-    report_network(&context, filters.is_empty(), landlock.as_ref(), &mut reports)?;
+    report_network(
+        &context,
+        filters.is_empty(),
+        landlock.as_ref(),
+        &mut reports,
+    )?;
 
     let set = Namespaces {
         user: namespaces,
@@ -296,7 +299,11 @@ fn require(
             remedy: format!(
                 "{}{}set layers.{} = \"prefer\" to go on without it",
                 weakness.remedy,
-                if weakness.remedy.is_empty() { "" } else { "; or " },
+                if weakness.remedy.is_empty() {
+                    ""
+                } else {
+                    "; or "
+                },
                 layer.name()
             ),
         });

@@ -74,7 +74,11 @@ impl Stream {
     pub(crate) fn open(kind: &Kind, which: Which) -> io::Result<Self> {
         match kind {
             Kind::Null => Ok(Self::plain(
-                File::options().read(true).write(true).open("/dev/null")?.into(),
+                File::options()
+                    .read(true)
+                    .write(true)
+                    .open("/dev/null")?
+                    .into(),
             )),
             Kind::Piped => {
                 let (read, write) = fd::pipe()?;

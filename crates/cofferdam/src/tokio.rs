@@ -174,7 +174,8 @@ impl Child {
     pub async fn wait_with_output(mut self) -> Result<Output, WaitError> {
         drop(self.stdin.take());
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-        let (stdout, stderr) = tokio::try_join!(read(stdout), read(stderr)).map_err(WaitError::Read)?;
+        let (stdout, stderr) =
+            tokio::try_join!(read(stdout), read(stderr)).map_err(WaitError::Read)?;
         Ok(Output {
             stdout,
             stderr,

@@ -158,7 +158,14 @@ fn apply_device(
     let done = mount::identify(tree)
         .and_then(|id| same(id.mode & libc::S_IFMT == libc::S_IFCHR && id.rdev == device))
         // Writing to a device needs no writable mount; changing its times would.
-        .and_then(|()| set(tree, 0, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC, 0))
+        .and_then(|()| {
+            set(
+                tree,
+                0,
+                MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
+                0,
+            )
+        })
         .and_then(|()| put(context, tree, target));
     closing(tree, done)
 }

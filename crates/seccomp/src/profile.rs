@@ -6,6 +6,7 @@ use crate::{Action, Arch, CompileError, Filter, Rule, compile, reference};
 
 pub mod general;
 pub mod intents;
+mod set_user_id;
 pub mod strict;
 
 /// Rules for system calls and an answer for all others.
@@ -55,6 +56,20 @@ impl Profile {
     /// The profile for computing with files: no sockets but pairs, no terminal tricks, no watches.
     pub fn strict() -> Self {
         strict::profile()
+    }
+
+    /// Allows everything but giving a file the set-user-ID bit, which general and strict refuse too:
+    /// to be put on beside an imported profile.
+    pub fn no_set_user_id_files() -> Self {
+        set_user_id::rules(Self::new(Action::Allow))
+            .rules(
+                ["mknod"],
+                &Rule::allow_if([set_user_id::absent(1)]).otherwise(Action::EPERM),
+            )
+            .rules(
+                ["mknodat"],
+                &Rule::allow_if([set_user_id::absent(2)]).otherwise(Action::EPERM),
+            )
     }
 
     /// Adds what a use needs.

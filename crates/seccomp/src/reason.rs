@@ -218,6 +218,17 @@ const GROUPS: &[Group] = &[
     ),
     limited(
         None,
+        "chmod fchmod fchmodat fchmodat2 creat open openat",
+        "a file with the set-user-ID bit in a shared directory would make whoever of the host's users \
+         executes it its owner; all other modes are allowed",
+    ),
+    always(
+        "openat2",
+        "its mode lies in memory, where a filter cannot look for the set-user-ID bit; it answers \
+         ENOSYS so that callers use openat",
+    ),
+    limited(
+        None,
         "socketpair",
         "only unix pairs; other families are kernel surface (tipc) or fail anyway",
     ),

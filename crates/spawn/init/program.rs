@@ -50,7 +50,12 @@ pub fn receive(request: &mut Request, stdio: &mut [i32; 3]) -> bool {
         // SAFETY: recvmsg(2) writes to the bytes and the control buffer within the lengths given;
         // any bytes make a valid Request.
         let n = unsafe {
-            syscall!(sysno::RECVMSG, SOCKET, &raw mut message, sysno::MSG_CMSG_CLOEXEC)
+            syscall!(
+                sysno::RECVMSG,
+                SOCKET,
+                &raw mut message,
+                sysno::MSG_CMSG_CLOEXEC
+            )
         };
         if n == -(sysno::EINTR as isize) {
             continue;
@@ -294,7 +299,12 @@ fn out_of_reach() {
     // SAFETY: landlock_create_ruleset(2) reads 24 bytes; the others touch no memory.
     unsafe {
         let size = size_of_val(&attributes);
-        let ruleset = syscall!(sysno::LANDLOCK_CREATE_RULESET, &raw const attributes, size, 0);
+        let ruleset = syscall!(
+            sysno::LANDLOCK_CREATE_RULESET,
+            &raw const attributes,
+            size,
+            0
+        );
         if ruleset >= 0 {
             syscall!(sysno::LANDLOCK_RESTRICT_SELF, ruleset, 0);
             syscall!(sysno::CLOSE, ruleset);
@@ -322,5 +332,9 @@ fn exec(plan: &Start) -> i32 {
             errno => return errno,
         }
     }
-    if refused { sysno::EACCES } else { sysno::ENOENT }
+    if refused {
+        sysno::EACCES
+    } else {
+        sysno::ENOENT
+    }
 }

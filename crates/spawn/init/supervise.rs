@@ -32,13 +32,7 @@ fn now() -> u64 {
         nanoseconds: 0,
     };
     // SAFETY: clock_gettime(2) writes one timespec.
-    unsafe {
-        syscall!(
-            sysno::CLOCK_GETTIME,
-            sysno::CLOCK_MONOTONIC,
-            &raw mut time
-        )
-    };
+    unsafe { syscall!(sysno::CLOCK_GETTIME, sysno::CLOCK_MONOTONIC, &raw mut time) };
     (time.seconds as u64)
         .wrapping_mul(1_000_000_000)
         .wrapping_add(time.nanoseconds as u64)
@@ -106,9 +100,7 @@ pub fn run(main: i32, deadline: Option<u64>, signals: i32, subreaper: bool) -> !
             seconds: (left / 1_000_000_000) as i64,
             nanoseconds: (left % 1_000_000_000) as i64,
         });
-        let limit = left
-            .as_ref()
-            .map_or(core::ptr::null(), core::ptr::from_ref);
+        let limit = left.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
         // SAFETY: ppoll(2) reads and writes two pollfds, and reads the timespec or none.
         unsafe { syscall!(sysno::PPOLL, &raw mut polls, 2, limit, 0, 0) };
         if polls[1].happened != 0 {
@@ -234,7 +226,11 @@ fn kill_descendants() {
                 }
             }
         }
-        let options = if found { sysno::WALL } else { sysno::WALL | sysno::WNOHANG };
+        let options = if found {
+            sysno::WALL
+        } else {
+            sysno::WALL | sysno::WNOHANG
+        };
         // SAFETY: wait4(2) with null pointers touches no memory.
         let reaped = unsafe { syscall!(sysno::WAIT4, -1_isize, 0, options, 0) };
         if reaped <= 0 {

@@ -65,7 +65,12 @@ fn clean(directory: *const u8) {
         remove_groups();
         // SAFETY: unlinkat(2) reads the path up to its NUL.
         let removed = unsafe {
-            syscall!(sysno::UNLINKAT, sysno::AT_FDCWD, directory, sysno::AT_REMOVEDIR)
+            syscall!(
+                sysno::UNLINKAT,
+                sysno::AT_FDCWD,
+                directory,
+                sysno::AT_REMOVEDIR
+            )
         };
         if removed >= 0 || removed == -(sysno::ENOENT as isize) {
             break;
@@ -78,7 +83,12 @@ fn clean(directory: *const u8) {
     unsafe {
         if syscall!(sysno::CHDIR, c"../..".as_ptr()) >= 0 {
             let shared = c"cofferdam".as_ptr();
-            syscall!(sysno::UNLINKAT, sysno::AT_FDCWD, shared, sysno::AT_REMOVEDIR);
+            syscall!(
+                sysno::UNLINKAT,
+                sysno::AT_FDCWD,
+                shared,
+                sysno::AT_REMOVEDIR
+            );
         }
     }
 }
@@ -109,7 +119,12 @@ fn remove_groups() {
     loop {
         // SAFETY: getdents64(2) writes at most the length of the buffer.
         let n = unsafe {
-            syscall!(sysno::GETDENTS64, list, entries.0.as_mut_ptr(), entries.0.len())
+            syscall!(
+                sysno::GETDENTS64,
+                list,
+                entries.0.as_mut_ptr(),
+                entries.0.len()
+            )
         };
         if n <= 0 {
             break;
@@ -125,7 +140,11 @@ fn remove_groups() {
                     syscall!(sysno::UNLINKAT, sysno::AT_FDCWD, name, sysno::AT_REMOVEDIR);
                 }
                 let length = entry.add(LENGTH).cast::<u16>().read_unaligned();
-                at += if length == 0 { n as usize } else { length as usize };
+                at += if length == 0 {
+                    n as usize
+                } else {
+                    length as usize
+                };
             }
         }
     }

@@ -130,12 +130,9 @@ fn control() {
     fd::wait_readable(child.pidfd.as_fd(), None).expect("poll");
     process::wait(child.pidfd.as_fd(), true).expect("wait");
     mask.set().expect("the mask");
-    // SAFETY: as above, in the thread itself.
-    assert_eq!(
-        unsafe { *libc::__errno_location() },
-        UNTOUCHED,
-        "errno is not shared after all"
-    );
+    // SAFETY: __errno_location gives the calling thread's own errno.
+    let errno = unsafe { *libc::__errno_location() };
+    assert_eq!(errno, UNTOUCHED, "errno is not shared after all");
     assert!(
         FOREIGN.load(Ordering::Relaxed) >= 2,
         "the control shows nothing"

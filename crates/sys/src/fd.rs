@@ -27,14 +27,7 @@ pub fn read(fd: BorrowedFd<'_>, buffer: &mut [u8]) -> Result<usize> {
 /// As write(2); `EINTR` is passed on.
 pub fn write(fd: BorrowedFd<'_>, bytes: &[u8]) -> Result<usize> {
     // SAFETY: write(2) only reads the bytes, which are borrowed for the call.
-    let answer = unsafe {
-        syscall!(
-            libc::SYS_write,
-            fd.as_raw_fd(),
-            bytes.as_ptr(),
-            bytes.len()
-        )
-    };
+    let answer = unsafe { syscall!(libc::SYS_write, fd.as_raw_fd(), bytes.as_ptr(), bytes.len()) };
     Errno::check(answer)
 }
 
@@ -142,7 +135,9 @@ pub fn sealed_memfd(name: &CStr, contents: &[u8]) -> Result<OwnedFd> {
     }
     let seals = libc::F_SEAL_SEAL | libc::F_SEAL_SHRINK | libc::F_SEAL_GROW | libc::F_SEAL_WRITE;
     // SAFETY: F_ADD_SEALS touches no memory.
-    Errno::check(unsafe { syscall!(libc::SYS_fcntl, memfd.as_raw_fd(), libc::F_ADD_SEALS, seals) })?;
+    Errno::check(unsafe {
+        syscall!(libc::SYS_fcntl, memfd.as_raw_fd(), libc::F_ADD_SEALS, seals)
+    })?;
     Ok(memfd)
 }
 
@@ -161,9 +156,7 @@ pub fn wait_readable(fd: BorrowedFd<'_>, timeout: Option<std::time::Duration>) -
         tv_sec: t.as_secs().min(i64::MAX as u64) as i64,
         tv_nsec: t.subsec_nanos().into(),
     });
-    let limit = limit
-        .as_ref()
-        .map_or(std::ptr::null(), std::ptr::from_ref);
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
     // SAFETY: ppoll(2) reads and writes one pollfd and reads the timespec, or none where it is
     // null; both live until the call returns. (The kernel writes the time left to its copy only
     // if the pointer is given: the timespec is a local that nobody reads again.)

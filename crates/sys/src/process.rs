@@ -193,15 +193,7 @@ pub fn wait(pidfd: BorrowedFd<'_>, block: bool) -> Result<Option<Exit>> {
 /// `ESRCH` when it has ended and been reaped; `EPERM` without the right to.
 pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     // SAFETY: without a siginfo, pidfd_send_signal(2) touches no memory.
-    let answer = unsafe {
-        syscall!(
-            libc::SYS_pidfd_send_signal,
-            pidfd.as_raw_fd(),
-            signal,
-            0,
-            0
-        )
-    };
+    let answer = unsafe { syscall!(libc::SYS_pidfd_send_signal, pidfd.as_raw_fd(), signal, 0, 0) };
     Errno::check(answer).map(drop)
 }
 

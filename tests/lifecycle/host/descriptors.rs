@@ -64,10 +64,8 @@ pub fn exhausted() {
                 rlim_max: 1024,
             };
             // SAFETY: setrlimit(2) reads one rlimit.
-            assert_eq!(
-                unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) },
-                0
-            );
+            let answer = unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) };
+            assert_eq!(answer, 0);
         };
         limit(used + spare);
         let mut command = sandbox.command("echo");

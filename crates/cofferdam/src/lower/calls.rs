@@ -25,41 +25,20 @@ pub(super) fn prepare(
     };
     let mut filters = Vec::new();
     if available {
-        filters.push(no_set_user_id_files()?);
-        report.add("no file gets the set-user-ID bit");
         let network = &context.policy.network;
         if network.mode == NetworkMode::Host && network.connect.is_some() {
             filters.push(no_connection_by_data()?);
             report.add("no connection but by connect(2)");
         }
-        add(context, &context.policy.syscalls.profile, &mut filters, &mut report)?;
+        add(
+            context,
+            &context.policy.syscalls.profile,
+            &mut filters,
+            &mut report,
+        )?;
     }
     reports.push(report);
     Ok(filters)
-}
-
-/// Refuses the set-user-ID bit. A program inside makes files that belong to the workspace's owner on
-/// the host, root among them, and whoever of the host's users executes one with that bit becomes the
-/// owner. openat2(2) has its mode in memory, where a filter cannot look; callers go on with openat(2).
-///
-/// The set-group-ID bit stays: on directories it is in common use, and chmod(2) does not tell which.
-fn no_set_user_id_files() -> Result<Filter, BuildError> {
-    let without = |mode: u8| {
-        let absent = Condition::dword_masked(mode, libc::S_ISUID, 0);
-        Rule::allow_if([absent]).otherwise(Action::Errno(libc::EPERM as u16))
-    };
-    // The mode of an open that creates nothing is not read by the kernel, and may be anything.
-    let creating = |flags: u8, mode: u8| {
-        let nothing = (libc::O_CREAT | libc::O_TMPFILE) & !libc::O_DIRECTORY;
-        without(mode).when([Condition::dword_masked(flags, nothing as u32, 0)], Action::Allow)
-    };
-    let profile = Profile::new(Action::Allow)
-        .rules(["chmod", "fchmod", "creat", "mknod"], &without(1))
-        .rules(["fchmodat", "fchmodat2", "mknodat"], &without(2))
-        .rule("open", creating(1, 2))
-        .rule("openat", creating(2, 3))
-        .rule("openat2", Rule::errno(libc::ENOSYS as u16));
-    Ok(profile.compile(Arch::native())?)
 }
 
 /// Landlock checks ports in connect(2), and a connection can also be made by sending its first data
@@ -89,9 +68,15 @@ fn add(
     let (name, profile) = match profile {
         SyscallProfile::Default => ("default", Profile::general()),
         SyscallProfile::Strict => ("strict", Profile::strict()),
-        SyscallProfile::Oci(path) => ("OCI", oci(path)?),
+        SyscallProfile::Oci(path) => {
+            // The built-in profiles refuse it themselves.
+            filters.push(Profile::no_set_user_id_files().compile(Arch::native())?);
+            ("OCI", oci(path)?)
+        }
         SyscallProfile::Stacked(all) => {
-            return all.iter().try_for_each(|one| add(context, one, filters, report));
+            return all
+                .iter()
+                .try_for_each(|one| add(context, one, filters, report));
         }
         other => return Err(unsupported(other)),
     };
@@ -113,7 +98,9 @@ fn add(
     }
     let filter = profile.compile(Arch::native())?;
     report.add(format!("{name} profile, {} instructions", filter.len()));
-    let allowed = allow.iter().map(|intent| format!("{} allowed", intent.name()));
+    let allowed = allow
+        .iter()
+        .map(|intent| format!("{} allowed", intent.name()));
     report.in_force.extend(allowed);
     filters.push(filter);
     Ok(())

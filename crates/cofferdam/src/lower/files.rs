@@ -176,7 +176,10 @@ fn bare(
         files.tmp = Some(tmp.path().to_owned());
         files.private.push(tmp);
     }
-    let own = files.private.iter().map(|own| (own.path().to_owned(), true));
+    let own = files
+        .private
+        .iter()
+        .map(|own| (own.path().to_owned(), true));
     files.writable.extend(own);
     if filesystem.system {
         files.readable.extend(system::paths());
@@ -264,7 +267,10 @@ fn search_path(context: &Context<'_>, toolchains: &Toolchains) -> Vec<PathBuf> {
     let mut kept: Vec<PathBuf> = Vec::new();
     for directory in std::env::split_paths(&path) {
         let system = filesystem.system && system::covers(&directory);
-        let toolchain = toolchains.shown.iter().any(|shown| directory.starts_with(shown));
+        let toolchain = toolchains
+            .shown
+            .iter()
+            .any(|shown| directory.starts_with(shown));
         let named = rules(context)
             .any(|rule| rule.access != Access::Hide && directory.starts_with(rule.inside()));
         if (system || toolchain || named) && directory.is_dir() && !kept.contains(&directory) {

@@ -29,7 +29,10 @@ pub(super) fn prepare(
     let by_rlimit = processes.filter(|_| context.namespaces && nproc_counts_by_namespace());
     if let Some(count) = by_rlimit {
         limits.rlimits.push((Resource::Nproc, count));
-        report.add(format!("processes {} (RLIMIT_NPROC in its own user namespace)", count - 1));
+        report.add(format!(
+            "processes {} (RLIMIT_NPROC in its own user namespace)",
+            count - 1
+        ));
     }
     let wanted = cofferdam_cgroups::Limits {
         memory: policy.memory.map(Bytes::get),
@@ -59,14 +62,18 @@ pub(super) fn prepare(
     reports.push(report);
 
     let mut set = |resource, limit: Option<u64>| {
-        limits.rlimits.extend(limit.map(|limit| (resource, within_hard(resource, limit))));
+        limits
+            .rlimits
+            .extend(limit.map(|limit| (resource, within_hard(resource, limit))));
     };
     set(Resource::Core, Some(policy.core.get()));
     set(Resource::Nofile, policy.open_files);
     set(Resource::Fsize, policy.file_size.map(Bytes::get));
     set(Resource::Stack, policy.stack.map(Bytes::get));
     // Whole seconds, and at least one: 0 would be read as 1 by some kernels, as none by others.
-    let seconds = policy.cpu_time.map(|time| time.as_secs() + u64::from(time.subsec_nanos() > 0));
+    let seconds = policy
+        .cpu_time
+        .map(|time| time.as_secs() + u64::from(time.subsec_nanos() > 0));
     set(Resource::Cpu, seconds.map(|seconds| seconds.max(1)));
     Ok(limits)
 }
@@ -110,7 +117,10 @@ fn describe(limits: &cofferdam_cgroups::Limits, report: &mut LayerReport) {
         report.add(format!("processes {}", count - 1));
     }
     if let Some(quota) = limits.cpus {
-        report.add(format!("cpus {}", quota.quota_us as f64 / quota.period_us as f64));
+        report.add(format!(
+            "cpus {}",
+            quota.quota_us as f64 / quota.period_us as f64
+        ));
     }
     if let Some(weight) = limits.io_weight {
         report.add(format!("io weight {weight}"));
@@ -145,8 +155,13 @@ fn fall_back(
     }
     if let Some(bytes) = wanted.memory {
         // RLIMIT_AS would stop programs that reserve much and use little: JVM, Node, Go.
-        limits.rlimits.push((Resource::Data, within_hard(Resource::Data, bytes)));
-        report.add(format!("memory {} for each process (RLIMIT_DATA)", Bytes::new(bytes)));
+        limits
+            .rlimits
+            .push((Resource::Data, within_hard(Resource::Data, bytes)));
+        report.add(format!(
+            "memory {} for each process (RLIMIT_DATA)",
+            Bytes::new(bytes)
+        ));
     }
     Ok(())
 }

@@ -37,7 +37,9 @@ fn sweep(parent: &Path) {
             continue;
         }
         let alive = started(pid).is_some_and(|since| since == start);
-        let ours = entry.metadata().is_ok_and(|data| data.is_dir() && data.uid() == uid);
+        let ours = entry
+            .metadata()
+            .is_ok_and(|data| data.is_dir() && data.uid() == uid);
         if ours && !alive {
             // Follows no link, so nothing that a program left there leads elsewhere.
             let _ = fs::remove_dir_all(entry.path());
@@ -58,5 +60,10 @@ fn started(pid: u32) -> Option<String> {
 /// The number of this process's process namespace (namespaces(7)).
 fn own_namespace() -> Option<String> {
     let link = fs::read_link("/proc/self/ns/pid").ok()?;
-    Some(link.to_str()?.chars().filter(char::is_ascii_digit).collect())
+    Some(
+        link.to_str()?
+            .chars()
+            .filter(char::is_ascii_digit)
+            .collect(),
+    )
 }

@@ -60,7 +60,9 @@ pub(super) fn prepare(
         }
     }
     let hides = context.policy.filesystem.rules.iter();
-    let hides = hides.filter(|rule| rule.access == PolicyAccess::Hide).count();
+    let hides = hides
+        .filter(|rule| rule.access == PolicyAccess::Hide)
+        .count();
     if !context.view && hides > 0 {
         let weakness = Weakness::new(
             format!("{hides} hidden paths"),
@@ -69,7 +71,12 @@ pub(super) fn prepare(
         );
         let filesystem = reports.iter_mut().find(|r| r.layer == Layer::Filesystem);
         if let Some(report) = filesystem {
-            require(context.policy.layers.filesystem, Layer::Filesystem, weakness, report)?;
+            require(
+                context.policy.layers.filesystem,
+                Layer::Filesystem,
+                weakness,
+                report,
+            )?;
         }
     }
     reports.push(report);

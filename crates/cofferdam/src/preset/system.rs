@@ -10,7 +10,16 @@ use std::path::{Path, PathBuf};
 
 /// Trees of programs and libraries. On a host with a merged `/usr` most are links into it.
 const TREES: &[&str] = &[
-    "/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/nix/store", "/gnu/store",
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/opt",
+    "/nix/store",
+    "/gnu/store",
 ];
 
 /// Configuration that programs read. Left out on purpose, beside all that is not listed:
@@ -95,7 +104,10 @@ pub(crate) fn show(view: View, host_network: bool, taken: &HashSet<PathBuf>) -> 
         Ok(target) => view.symlink(tree, target),
         Err(_) => view,
     });
-    for path in etc(host_network).filter(free).filter(|path| is_small_file(path)) {
+    for path in etc(host_network)
+        .filter(free)
+        .filter(|path| is_small_file(path))
+    {
         if let Ok(bytes) = std::fs::read(&path) {
             view = view.file(path, bytes, 0o444);
         }
@@ -111,7 +123,9 @@ pub(crate) fn show(view: View, host_network: bool, taken: &HashSet<PathBuf>) -> 
 
 fn etc(host_network: bool) -> impl Iterator<Item = PathBuf> {
     let network: &[&str] = if host_network { ETC_NETWORK } else { &[] };
-    ETC.iter().chain(network).map(|name| Path::new("/etc").join(name))
+    ETC.iter()
+        .chain(network)
+        .map(|name| Path::new("/etc").join(name))
 }
 
 /// A small file that everyone may read. Putting its contents into the view's memory takes a third of

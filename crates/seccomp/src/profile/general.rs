@@ -1,6 +1,6 @@
 //! The profile for general programs.
 
-use super::Profile;
+use super::{Profile, set_user_id};
 use crate::rule::{Condition, Rule};
 use crate::{Action, Operator, Width};
 
@@ -9,12 +9,12 @@ use crate::{Action, Operator, Width};
 const ALLOWED: &str = "\
     read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek sendfile splice \
     tee vmsplice copy_file_range readahead fadvise64 cachestat \
-    open openat openat2 creat close close_range dup dup2 dup3 fcntl flock pipe pipe2 memfd_create \
+    close close_range dup dup2 dup3 fcntl flock pipe pipe2 memfd_create \
     memfd_secret \
     stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink \
     readlinkat getdents getdents64 getcwd chdir fchdir truncate ftruncate fallocate rename renameat \
-    renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat chmod fchmod \
-    fchmodat fchmodat2 chown fchown lchown fchownat umask utime utimes futimesat utimensat \
+    renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat \
+    chown fchown lchown fchownat umask utime utimes futimesat utimensat \
     setxattr lsetxattr fsetxattr setxattrat getxattr lgetxattr fgetxattr getxattrat listxattr \
     llistxattr flistxattr listxattrat removexattr lremovexattr fremovexattr removexattrat \
     file_getattr file_setattr statmount listmount sync syncfs fsync fdatasync sync_file_range \
@@ -50,7 +50,7 @@ const ALLOWED: &str = "\
 const FALL_BACK: &str = "clone3 io_uring_setup io_uring_enter io_uring_register process_madvise";
 
 pub(super) fn profile() -> Profile {
-    Profile::new(Action::EPERM)
+    set_user_id::rules(Profile::new(Action::EPERM))
         .rules(ALLOWED.split_ascii_whitespace(), &Rule::allow())
         .rules(
             FALL_BACK.split_ascii_whitespace(),
@@ -152,8 +152,11 @@ pub(super) fn mknod(mode: u8) -> Rule {
     [0, libc::S_IFREG, libc::S_IFIFO, libc::S_IFSOCK]
         .into_iter()
         .fold(Rule::default_action(), |rule, kind| {
-            let condition = Condition::dword_masked(mode, libc::S_IFMT, kind);
-            rule.when([condition], Action::Allow)
+            let conditions = [
+                Condition::dword_masked(mode, libc::S_IFMT, kind),
+                set_user_id::absent(mode),
+            ];
+            rule.when(conditions, Action::Allow)
         })
 }
 

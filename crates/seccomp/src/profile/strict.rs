@@ -1,6 +1,6 @@
 //! The profile for computing with files.
 
-use super::{Profile, general};
+use super::{Profile, general, set_user_id};
 use crate::Action;
 use crate::rule::{Condition, Rule};
 
@@ -9,11 +9,11 @@ use crate::rule::{Condition, Rule};
 const ALLOWED: &str = "\
     read write readv writev pread64 pwrite64 preadv pwritev preadv2 pwritev2 lseek sendfile \
     copy_file_range readahead fadvise64 \
-    open openat openat2 creat close close_range dup dup2 dup3 fcntl flock pipe pipe2 memfd_create \
+    close close_range dup dup2 dup3 fcntl flock pipe pipe2 memfd_create \
     stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink \
     readlinkat getdents getdents64 getcwd chdir fchdir truncate ftruncate fallocate rename renameat \
-    renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat chmod fchmod \
-    fchmodat fchmodat2 chown fchown lchown fchownat umask utime utimes futimesat utimensat \
+    renameat2 mkdir mkdirat rmdir link linkat unlink unlinkat symlink symlinkat \
+    chown fchown lchown fchownat umask utime utimes futimesat utimensat \
     setxattr lsetxattr fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr \
     removexattr lremovexattr fremovexattr fsync fdatasync sync_file_range \
     mmap mprotect munmap mremap brk madvise mincore msync membarrier mseal map_shadow_stack \
@@ -38,7 +38,7 @@ const ALLOWED: &str = "\
 
 pub(super) fn profile() -> Profile {
     // Whatever has a rule of its own below is as narrow as in the general profile, or narrower.
-    Profile::new(Action::EPERM)
+    set_user_id::rules(Profile::new(Action::EPERM))
         .rules(ALLOWED.split_ascii_whitespace(), &Rule::allow())
         .rules(
             FALL_BACK.split_ascii_whitespace(),
