@@ -151,9 +151,10 @@ impl Command {
 
     pub(crate) fn spawn_with(&mut self, defaults: [Stdio; 3]) -> Result<Child, SpawnError> {
         let command = self.resolve()?;
+        let other_user = self.lowered.throwaway.is_some();
         let open = |which: Which, default: &Stdio| {
             let chosen = self.streams[which as usize].as_ref().unwrap_or(default);
-            Stream::open(&chosen.0, which).map_err(SpawnError::Stdio)
+            Stream::open(&chosen.0, which, other_user).map_err(SpawnError::Stdio)
         };
         let [stdin, stdout, stderr] = [
             open(Which::In, &defaults[0])?,

@@ -3,8 +3,8 @@
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::{Errno, fd};
 use std::fs::File;
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Seek};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::JoinHandle;
 
 /// Where a standard stream comes from or goes to, as `std::process::Stdio`.
@@ -71,7 +71,8 @@ pub(crate) enum Which {
 }
 
 impl Stream {
-    pub(crate) fn open(kind: &Kind, which: Which) -> io::Result<Self> {
+    /// Opens a stream for a program that runs under another user id than this process, or not.
+    pub(crate) fn open(kind: &Kind, which: Which, other_user: bool) -> io::Result<Self> {
         match kind {
             Kind::Null => Ok(Self::plain(
                 File::options()
@@ -92,7 +93,7 @@ impl Stream {
                     relay: None,
                 })
             }
-            Kind::Descriptor(fd) => Self::guarded(fd.try_clone()?, which),
+            Kind::Descriptor(fd) => Self::guarded(fd.try_clone()?, which, other_user),
             Kind::Inherit => {
                 let fd = match which {
                     Which::In => io::stdin().as_fd().try_clone_to_owned(),
@@ -100,10 +101,10 @@ impl Stream {
                     Which::Err => io::stderr().as_fd().try_clone_to_owned(),
                 };
                 match fd {
-                    Ok(fd) => Self::guarded(fd, which),
+                    Ok(fd) => Self::guarded(fd, which, other_user),
                     // A host without this stream gives its programs an empty one.
                     Err(error) if error.raw_os_error() == Some(libc::EBADF) => {
-                        Self::open(&Kind::Null, which)
+                        Self::open(&Kind::Null, which, other_user)
                     }
                     Err(error) => Err(error),
                 }
@@ -128,16 +129,21 @@ impl Stream {
     }
 
     /// Passes pipes, sockets and terminals on; puts a pipe before a regular file or block device.
-    fn guarded(fd: OwnedFd, which: Which) -> io::Result<Self> {
+    ///
+    /// On a root host also before a pipe to write to: it is root's, and a program under another id
+    /// could not open it anew as `/dev/stderr`, as shell scripts do. Not before one to read from,
+    /// where a relay would take more than the program asks for.
+    fn guarded(fd: OwnedFd, which: Which, other_user: bool) -> io::Result<Self> {
         use std::os::unix::fs::FileTypeExt;
         let file = File::from(fd);
         let kind = file.metadata()?.file_type();
-        if !(kind.is_file() || kind.is_dir() || kind.is_block_device()) {
+        let foreign = kind.is_fifo() && other_user && which != Which::In;
+        if !(kind.is_file() || kind.is_dir() || kind.is_block_device() || foreign) {
             return Ok(Self::plain(file.into()));
         }
         let (read, write) = fd::pipe()?;
         let (inner, relay) = match which {
-            Which::In => (read, relay(file, File::from(write))?),
+            Which::In => (read, relay(apart(file), File::from(write))?),
             Which::Out | Which::Err => (write, relay(File::from(read), file)?),
         };
         Ok(Self {
@@ -146,6 +152,20 @@ impl Stream {
             relay: Some(relay),
         })
     }
+}
+
+/// The same file with a position of its own, so that reading ahead of the program takes nothing from
+/// whoever shares the host's: a shell's loop over the file it was given.
+fn apart(mut file: File) -> File {
+    let mut own = || {
+        let at = file.stream_position()?;
+        let mut own = File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
+        own.seek(io::SeekFrom::Start(at))?;
+        Ok::<_, io::Error>(own)
+    };
+    // A file that this process may read but not open (anew) is read as it is.
+    let own = own();
+    own.unwrap_or(file)
 }
 
 /// Copies until either side ends. All signals are blocked in this thread, so that a program that

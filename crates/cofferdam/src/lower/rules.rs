@@ -7,8 +7,9 @@ use super::files::Files;
 use super::{Context, require};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
-use cofferdam_landlock::{Access, Feature, Missing, Prepared, Ruleset};
+use cofferdam_landlock::{Access, Feature, Missing, Prepared, Right, Rights, Ruleset};
 use cofferdam_policy::{Access as PolicyAccess, Enforce, Layer, NetworkMode};
+use std::io::{self, IsTerminal};
 
 /// The Landlock feature behind the policy's port list of this name.
 pub(super) fn port_feature(what: &str) -> Feature {
@@ -94,6 +95,21 @@ fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
         // The standard stream that leads nowhere is the host's, which no rule on the view covers;
         // programs open it anew as `/dev/stdin`.
         ruleset = ruleset.path("/dev/null", Access::Device);
+        // Nor is the terminal. To write to it anew (`/dev/stderr`) gives nothing that the stream
+        // itself does not; to read from it might, where the host has left only writing.
+        let streams = [
+            io::stdin().is_terminal(),
+            io::stdout().is_terminal(),
+            io::stderr().is_terminal(),
+        ];
+        for (number, _) in streams
+            .into_iter()
+            .enumerate()
+            .filter(|(_, terminal)| *terminal)
+        {
+            let writing = Access::Exactly(Rights::of(&[Right::WriteFile]));
+            ruleset = ruleset.path(format!("/proc/self/fd/{number}"), writing);
+        }
         for (path, exec) in &files.fresh {
             ruleset = ruleset.inside(path, write(*exec));
         }
