@@ -54,15 +54,24 @@ pub struct Unavailable {
 
 impl fmt::Display for Unavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.controller {
-            Some(controller) => write!(f, "the {controller} controller cannot be used: ")?,
-            None => f.write_str("no group can be made: ")?,
-        }
-        write!(f, "{} ({}", self.reason, self.file.display())?;
-        if let Some(errno) = self.errno {
-            write!(f, ", {errno}")?;
-        }
-        write!(f, "); {}", self.remedy)
+        write!(f, "{}; {}", self.explanation(), self.remedy)
+    }
+}
+
+impl Unavailable {
+    /// What cannot be used, why, and where that was seen; all of the text but the remedy.
+    pub fn explanation(&self) -> String {
+        let what = match self.controller {
+            Some(controller) => format!("the {controller} controller cannot be used"),
+            None => "no group can be made".into(),
+        };
+        let answer = self.errno.map(|errno| format!(", {errno}"));
+        format!(
+            "{what}: {} ({}{})",
+            self.reason,
+            self.file.display(),
+            answer.unwrap_or_default()
+        )
     }
 }
 
@@ -214,7 +223,7 @@ pub enum PrepareError {
     #[error(transparent)]
     Unavailable(#[from] Box<Unavailable>),
     /// This process could not be told apart from others: its /proc files.
-    #[error("cannot read {file}: {errno}; {remedy}", remedy = Remedy::MountProc)]
+    #[error("{}; {}", self.explanation(), Remedy::MountProc)]
     Identity {
         /// The file.
         file: PathBuf,
@@ -222,7 +231,7 @@ pub enum PrepareError {
         errno: Errno,
     },
     /// A directory could not be made.
-    #[error("cannot make the group {directory}: {errno}; {remedy}")]
+    #[error("{}; {remedy}", self.explanation())]
     Directory {
         /// The directory.
         directory: PathBuf,
@@ -232,7 +241,7 @@ pub enum PrepareError {
         remedy: Remedy,
     },
     /// A controller could not be enabled.
-    #[error("cannot enable {value} in {file}: {errno}; {remedy}")]
+    #[error("{}; {remedy}", self.explanation())]
     Enable {
         /// The `cgroup.subtree_control` file.
         file: PathBuf,
@@ -244,7 +253,7 @@ pub enum PrepareError {
         remedy: Remedy,
     },
     /// The kernel has the controller, but not the file of this limit.
-    #[error("the {controller} limit cannot be set: there is no {file}; {remedy}")]
+    #[error("{}; {remedy}", self.explanation())]
     MissingFile {
         /// The controller.
         controller: Controller,
@@ -253,6 +262,41 @@ pub enum PrepareError {
         /// What to do about it.
         remedy: Remedy,
     },
+}
+
+impl PrepareError {
+    /// What failed and why; all of the text but the remedy.
+    pub fn explanation(&self) -> String {
+        match self {
+            Self::Limit(error) => error.to_string(),
+            Self::Unavailable(refusal) => refusal.explanation(),
+            Self::Identity { file, errno } => format!("cannot read {}: {errno}", file.display()),
+            Self::Directory {
+                directory, errno, ..
+            } => format!("cannot make the group {}: {errno}", directory.display()),
+            Self::Enable {
+                file, value, errno, ..
+            } => format!("cannot enable {value} in {}: {errno}", file.display()),
+            Self::MissingFile {
+                controller, file, ..
+            } => format!(
+                "the {controller} limit cannot be set: there is no {}",
+                file.display()
+            ),
+        }
+    }
+
+    /// What to do about it; for a limit that makes no sense, its text says so.
+    pub fn remedy(&self) -> Option<Remedy> {
+        match self {
+            Self::Limit(_) => None,
+            Self::Unavailable(refusal) => Some(refusal.remedy),
+            Self::Identity { .. } => Some(Remedy::MountProc),
+            Self::Directory { remedy, .. }
+            | Self::Enable { remedy, .. }
+            | Self::MissingFile { remedy, .. } => Some(*remedy),
+        }
+    }
 }
 
 /// [`Parent::create`](crate::Parent::create) failed; nothing was left behind.

@@ -7,14 +7,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Where the programs come from.
+pub(crate) const PACKAGES: &str =
+    "install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch)";
+
 /// Why newuidmap(1) and newgidmap(1) cannot write, or did not write, a map.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HelperError {
     /// The program is not in `PATH`.
-    #[error(
-        "mapping more than one's own id needs {program}, which is not in PATH: install the package uidmap (Debian, Ubuntu) or shadow-utils (Fedora, Arch)"
-    )]
+    #[error("mapping more than one's own id needs {program}, which is not in PATH: {PACKAGES}")]
     NotInstalled {
         /// `newuidmap` or `newgidmap`.
         program: &'static str,
@@ -107,9 +109,11 @@ impl Helper {
 }
 
 /// Whether both programs are in `PATH`.
-pub(crate) fn installed() -> Result<(), HelperError> {
-    search("newuidmap")?;
-    search("newgidmap").map(drop)
+/// The one that is not installed.
+pub(crate) fn installed() -> Result<(), &'static str> {
+    ["newuidmap", "newgidmap"]
+        .into_iter()
+        .try_for_each(|program| search(program).map(drop).map_err(|_| program))
 }
 
 fn last(range: &IdRange) -> u32 {

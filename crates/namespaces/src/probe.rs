@@ -46,10 +46,10 @@ pub struct Support {
 
 /// Why something is not there, with the remedy.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {}", self.reason(), self.remedy())]
 #[non_exhaustive]
 pub enum Missing {
     /// The kernel is too old, or a filter around this process hides the call.
-    #[error("{what} needs Linux {since} (and no seccomp filter that hides it): use a newer kernel")]
     Kernel {
         /// What is missing.
         what: &'static str,
@@ -57,7 +57,6 @@ pub enum Missing {
         since: &'static str,
     },
     /// The kernel was built without it.
-    #[error("this kernel has no {namespace} namespaces: use one built with {option}")]
     NotBuilt {
         /// The namespace.
         namespace: &'static str,
@@ -65,20 +64,13 @@ pub enum Missing {
         option: &'static str,
     },
     /// Debian's switch is off.
-    #[error(
-        "unprivileged user namespaces are switched off: as root run `sysctl -w kernel.unprivileged_userns_clone=1`"
-    )]
     UnprivilegedCloneOff,
     /// The limit on user namespaces is reached, or zero.
-    #[error(
-        "the limit of user namespaces, {limit}, is reached: as root run `sysctl -w user.max_user_namespaces=65536`"
-    )]
     UserNamespaceLimit {
         /// The limit.
         limit: u64,
     },
     /// Ubuntu's AppArmor rule.
-    #[error("AppArmor takes every right from user namespaces of programs without a profile (kernel.apparmor_restrict_unprivileged_userns=1): as root write /etc/apparmor.d/{name} as below and run `apparmor_parser -r /etc/apparmor.d/{name}`\n{}", profile(.name, .program))]
     AppArmor {
         /// A name for the profile.
         name: String,
@@ -86,24 +78,12 @@ pub enum Missing {
         program: PathBuf,
     },
     /// The caller has made itself non-dumpable, so its own files in /proc belong to root.
-    #[error(
-        "this process has set PR_SET_DUMPABLE to 0, so it cannot write its children's id maps: leave it at 1 until they run"
-    )]
     NotDumpable,
     /// The caller is in a chroot.
-    #[error(
-        "user namespaces cannot be made in a chroot: start the program outside, or with pivot_root"
-    )]
     Chroot,
     /// A new proc would show what is hidden in the host's.
-    #[error(
-        "the kernel refuses a new proc because the one here is partly covered, as in a container: run the outer container with `--security-opt systempaths=unconfined`, or leave proc out of the view"
-    )]
     ProcCovered,
     /// Refused for no reason that can be seen from inside: a seccomp filter or security module.
-    #[error(
-        "{step} was refused ({errno}): a seccomp filter or a security module around this process forbids it; in Docker run with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
-    )]
     Refused {
         /// What was being done.
         step: &'static str,
@@ -111,19 +91,83 @@ pub enum Missing {
         errno: Errno,
     },
     /// The caller is not root on the host.
-    #[error(
-        "{what} needs CAP_SYS_ADMIN in the host's own user namespace: run as root, or do without"
-    )]
     Privilege {
         /// What needs it.
         what: &'static str,
     },
-    /// The programs are not installed.
-    #[error("{message}")]
+    /// newuidmap(1) or newgidmap(1) is not installed.
     Helper {
-        /// What is missing, with the remedy.
-        message: String,
+        /// The program.
+        program: &'static str,
     },
+}
+
+impl Missing {
+    /// Why it is not there.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Kernel { what, since } => {
+                format!("{what} needs Linux {since} (and no seccomp filter that hides it)")
+            }
+            Self::NotBuilt { namespace, .. } => {
+                format!("this kernel has no {namespace} namespaces")
+            }
+            Self::UnprivilegedCloneOff => "unprivileged user namespaces are switched off".into(),
+            Self::UserNamespaceLimit { limit } => {
+                format!("the limit of user namespaces, {limit}, is reached")
+            }
+            Self::AppArmor { .. } => "AppArmor takes every right from user namespaces of programs \
+                without a profile (kernel.apparmor_restrict_unprivileged_userns=1)"
+                .into(),
+            Self::NotDumpable => "this process has set PR_SET_DUMPABLE to 0, so it cannot write \
+                its children's id maps"
+                .into(),
+            Self::Chroot => "user namespaces cannot be made in a chroot".into(),
+            Self::ProcCovered => "the kernel refuses a new proc because the one here is partly \
+                covered, as in a container"
+                .into(),
+            Self::Refused { step, errno } => format!(
+                "{step} was refused ({errno}) by a seccomp filter or a security module around this \
+                 process"
+            ),
+            Self::Privilege { what } => {
+                format!("{what} needs CAP_SYS_ADMIN in the host's own user namespace")
+            }
+            Self::Helper { program } => {
+                format!("mapping more than one's own id needs {program}, which is not in PATH")
+            }
+        }
+    }
+
+    /// What a person with the necessary rights on this machine can do about it. Of several lines
+    /// where a file has to be written.
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Kernel { .. } => "use a newer kernel".into(),
+            Self::NotBuilt { option, .. } => format!("use one built with {option}"),
+            Self::UnprivilegedCloneOff => {
+                "as root run `sysctl -w kernel.unprivileged_userns_clone=1`".into()
+            }
+            Self::UserNamespaceLimit { .. } => {
+                "as root run `sysctl -w user.max_user_namespaces=65536`".into()
+            }
+            Self::AppArmor { name, program } => format!(
+                "as root write /etc/apparmor.d/{name} as below and run \
+                 `apparmor_parser -r /etc/apparmor.d/{name}`\n{}",
+                profile(name, program)
+            ),
+            Self::NotDumpable => "leave it at 1 until they run".into(),
+            Self::Chroot => "start the program outside, or with pivot_root".into(),
+            Self::ProcCovered => "run the outer container with \
+                `--security-opt systempaths=unconfined`, or leave proc out of the view"
+                .into(),
+            Self::Refused { .. } => "have it allowed; in Docker run with \
+                `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
+                .into(),
+            Self::Privilege { .. } => "run as root, or do without".into(),
+            Self::Helper { .. } => helper::PACKAGES.into(),
+        }
+    }
 }
 
 /// Tries out what this host offers to the calling process: a few short-lived children, about a
@@ -173,9 +217,7 @@ pub fn probe() -> Support {
         mount_api: calls.mount_api,
         openat2: calls.openat2,
         mount_setattr: calls.mount_setattr,
-        id_helpers: helper::installed().map_err(|error| Missing::Helper {
-            message: error.to_string(),
-        }),
+        id_helpers: helper::installed().map_err(|program| Missing::Helper { program }),
     }
 }
 
@@ -397,6 +439,8 @@ mod tests {
             let text = diagnose(step, errno, &ubuntu).to_string();
             assert!(text.contains("profile host \"/opt/my agent/host\" flags=(unconfined)"));
             assert!(text.contains("userns,") && text.contains("apparmor_parser -r"));
+            let reason = diagnose(step, errno, &ubuntu).reason();
+            assert!(reason.contains("AppArmor") && !reason.contains("apparmor_parser"));
         }
         let debian = Facts {
             unprivileged_clone: Some(0),

@@ -15,30 +15,52 @@ pub enum Support {
     Unavailable(Missing),
 }
 
-/// Why filters cannot be put on.
+/// Why filters cannot be put on, with the remedy.
 #[derive(Debug, Error)]
+#[error("{}: {}", self.reason(), self.remedy())]
 #[non_exhaustive]
 pub enum Missing {
     /// seccomp(2) does not exist.
-    #[error(
-        "the kernel has no seccomp(2): it is older than 3.17 or built without CONFIG_SECCOMP; use a kernel with CONFIG_SECCOMP_FILTER=y"
-    )]
     NoSyscall,
     /// Something refuses seccomp(2), such as the filter of an outer sandbox.
-    #[error(
-        "seccomp(2) is refused ({0}): an outer sandbox or container forbids nested filters; allow the call there"
-    )]
     Refused(#[source] Errno),
     /// The kernel lacks an action.
-    #[error(
-        "the kernel's seccomp lacks the action {0:?}; use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y"
-    )]
     NoAction(&'static str),
     /// The list of actions cannot be read.
-    #[error(
-        "{ACTIONS} cannot be read ({0}): the kernel is older than 4.14, built without CONFIG_SECCOMP_FILTER, or /proc is not mounted"
-    )]
     NoActionList(#[source] io::Error),
+}
+
+impl Missing {
+    /// Why filters cannot be put on.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::NoSyscall => "the kernel has no seccomp(2): it is older than 3.17 or built \
+                without CONFIG_SECCOMP"
+                .into(),
+            Self::Refused(errno) => format!(
+                "seccomp(2) is refused ({errno}): an outer sandbox or container forbids nested \
+                 filters"
+            ),
+            Self::NoAction(action) => format!("the kernel's seccomp lacks the action {action:?}"),
+            Self::NoActionList(error) => format!(
+                "{ACTIONS} cannot be read ({error}): the kernel is older than 4.14, built without \
+                 CONFIG_SECCOMP_FILTER, or /proc is not mounted"
+            ),
+        }
+    }
+
+    /// What a person with the necessary rights on this machine can do about it.
+    pub const fn remedy(&self) -> &'static str {
+        match self {
+            Self::NoSyscall | Self::NoAction(_) => {
+                "use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y"
+            }
+            Self::Refused(_) => "allow the call there",
+            Self::NoActionList(_) => {
+                "use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y, and mount /proc"
+            }
+        }
+    }
 }
 
 impl Support {

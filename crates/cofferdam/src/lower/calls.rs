@@ -17,7 +17,8 @@ pub(super) fn prepare(
         Enforce::Require | Enforce::Prefer => match cofferdam_seccomp::probe() {
             Support::Available => true,
             Support::Unavailable(missing) => {
-                let weakness = Weakness::new("system call filters", missing.to_string(), "");
+                let weakness =
+                    Weakness::new("system call filters", missing.reason(), missing.remedy());
                 require(asked, Layer::Seccomp, weakness, &mut report)?;
                 false
             }
