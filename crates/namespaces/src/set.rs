@@ -17,7 +17,9 @@ pub struct Namespaces {
     pub uts: bool,
     /// What is seen of the cgroup tree (Linux 4.6).
     pub cgroup: bool,
-    /// Offsets of the monotonic and boot clocks (Linux 5.6).
+    /// Offsets of the monotonic and boot clocks (Linux 5.6). Not for a child that shares memory with
+    /// its parent (`CLONE_VM`) before Linux 6.3: the kernel then could map the new namespace's clock
+    /// page into that memory.
     pub time: bool,
 }
 

@@ -143,7 +143,7 @@ fn run(
         }
         Operation::Seccomp(index) => layers.filters.get(index).ok_or(MISSING)?.apply(),
         Operation::Fail(errno) => Err(Errno(errno)),
-        Operation::ExecInit => Err(exec_init(job)),
+        Operation::ExecInit => Err(exec_init()),
     }
 }
 
@@ -163,25 +163,30 @@ fn await_ids((read, write): (RawFd, RawFd)) -> Result<(), Errno> {
     }
 }
 
-/// Leaves init its socket and `/dev/null` three times; all else closes as init is executed, leaked
-/// descriptors of the host included.
+/// Where the child has init itself once the other descriptors are closed.
+const MEMFD: RawFd = SOCKET + 1;
+
+/// Leaves `/dev/null` three times, init's socket, and init itself until it is executed. All else is
+/// closed, leaked descriptors of the host included.
 fn close_descriptors(job: &Job<'_>) -> Result<(), Errno> {
     // Copies above everything that is overwritten next.
-    let null = fd::dup_from(job.null, SOCKET + 1)?;
-    let socket = fd::dup_from(job.socket, SOCKET + 1)?;
+    let null = fd::dup_from(job.null, MEMFD + 1)?;
+    let socket = fd::dup_from(job.socket, MEMFD + 1)?;
+    let memfd = fd::dup_from(job.memfd, MEMFD + 1)?;
     for target in 0..SOCKET {
-        fd::dup_onto(null, target)?;
+        fd::dup_onto(null, target, 0)?;
     }
-    fd::dup_onto(socket, SOCKET)?;
-    fd::cloexec_from(SOCKET + 1)
+    fd::dup_onto(socket, SOCKET, 0)?;
+    fd::dup_onto(memfd, MEMFD, libc::O_CLOEXEC)?;
+    fd::close_from(MEMFD + 1)
 }
 
-fn exec_init(job: &Job<'_>) -> Errno {
+fn exec_init() -> Errno {
     if let Err(errno) = SignalMask::EMPTY.set() {
         return errno;
     }
     let argv = [c"cofferdam-init".as_ptr(), std::ptr::null()];
     let envp = [std::ptr::null()];
     // SAFETY: both arrays end in a null pointer and their strings are static.
-    unsafe { process::exec_fd(job.memfd, argv.as_ptr(), envp.as_ptr()) }
+    unsafe { process::exec_fd(MEMFD, argv.as_ptr(), envp.as_ptr()) }
 }

@@ -1,8 +1,7 @@
 //! The static init, in a sealed memfd.
 
-use crate::protocol::SOCKET;
 use cofferdam_sys::{Errno, fd};
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Mutex;
 
 /// The program that `build.rs` compiled.
@@ -17,11 +16,7 @@ static MEMFD: Mutex<Option<OwnedFd>> = Mutex::new(None);
 pub(crate) fn memfd() -> Result<RawFd, Errno> {
     let mut slot = MEMFD.lock().unwrap_or_else(|poison| poison.into_inner());
     if slot.is_none() {
-        let memfd = fd::sealed_memfd(c"cofferdam-init", IMAGE)?;
-        // The child overwrites the low numbers, which are free where a host has closed its streams.
-        let number = fd::dup_from(memfd.as_raw_fd(), SOCKET + 1)?;
-        // SAFETY: the number was opened just now and belongs to nobody else.
-        *slot = Some(unsafe { OwnedFd::from_raw_fd(number) });
+        *slot = Some(fd::sealed_memfd(c"cofferdam-init", IMAGE)?);
     }
     Ok(slot.as_ref().map_or(-1, AsRawFd::as_raw_fd))
 }

@@ -54,32 +54,24 @@ pub fn close(fd: RawFd) -> Result<()> {
     Errno::check(unsafe { syscall!(libc::SYS_close, fd) }).map(drop)
 }
 
-/// Marks every descriptor from `first` on as close-on-exec (close_range(2) with
-/// `CLOSE_RANGE_CLOEXEC`, Linux 5.11).
+/// Closes every descriptor from `first` on (close_range(2), Linux 5.9).
 ///
 /// # Errors
-/// `ENOSYS` or `EINVAL` before Linux 5.11.
-pub fn cloexec_from(first: RawFd) -> Result<()> {
+/// `ENOSYS` before Linux 5.9.
+pub fn close_from(first: RawFd) -> Result<()> {
     // SAFETY: close_range(2) touches no memory.
-    let answer = unsafe {
-        syscall!(
-            libc::SYS_close_range,
-            first,
-            u32::MAX,
-            libc::CLOSE_RANGE_CLOEXEC
-        )
-    };
+    let answer = unsafe { syscall!(libc::SYS_close_range, first, u32::MAX, 0) };
     Errno::check(answer).map(drop)
 }
 
-/// Makes `new` a duplicate of `old` in this process's table (dup3(2) without `O_CLOEXEC`), closing
-/// what `new` was.
+/// Makes `new` a duplicate of `old` in this process's table (dup3(2)), closing what `new` was; `flags`
+/// is 0 or `O_CLOEXEC`.
 ///
 /// # Errors
 /// `EINVAL` when both are the same number; else as dup3(2).
-pub fn dup_onto(old: RawFd, new: RawFd) -> Result<()> {
+pub fn dup_onto(old: RawFd, new: RawFd, flags: i32) -> Result<()> {
     // SAFETY: dup3(2) touches no memory.
-    Errno::check(unsafe { syscall!(libc::SYS_dup3, old, new, 0) }).map(drop)
+    Errno::check(unsafe { syscall!(libc::SYS_dup3, old, new, flags) }).map(drop)
 }
 
 /// Duplicates a descriptor to the lowest free number from `least` on, close-on-exec

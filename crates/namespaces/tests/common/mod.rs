@@ -222,8 +222,8 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
     shared.findings.securebits = cred::securebits().map_err(check)?;
     shared.findings.securebits_change = cred::set_securebits(0).err();
     let exec = |errno| (Stage::Exec, errno);
-    fd::dup_onto(shared.out, 1).map_err(exec)?;
-    fd::dup_onto(shared.out, 2).map_err(exec)?;
+    fd::dup_onto(shared.out, 1, 0).map_err(exec)?;
+    fd::dup_onto(shared.out, 2, 0).map_err(exec)?;
     SignalMask::EMPTY.set().map_err(exec)?;
     let shell = fd::openat(
         libc::AT_FDCWD,
