@@ -130,7 +130,7 @@ fn tour() -> Result<ExitCode, Box<dyn std::error::Error>> {
     style.line(&format!("workspace {}", stage.workspace.display()));
     if let Some(reason) = &no_memory_group {
         style.line(&format!(
-            "no control group can hold memory here ({reason}): the cgroup layer is preferred, not \
+            "no control group can hold memory here: {reason}. The cgroup layer is preferred, not \
              required, and memory is held for each process"
         ));
     }

@@ -77,7 +77,11 @@ pub fn lacks_memory_group(host: &Host) -> Option<String> {
         .iter()
         .find(|missing| missing.what == "memory");
     match (missing, support.available) {
-        (Some(missing), _) => Some(missing.reason.clone()),
+        (Some(missing), _) => {
+            let place = missing.place.as_ref();
+            let place = place.map(|place| format!(", seen at {}", place.display()));
+            Some(missing.reason.clone() + &place.unwrap_or_default())
+        }
         (None, true) => None,
         (None, false) => Some("this host offers no control group".into()),
     }

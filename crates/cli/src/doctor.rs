@@ -22,7 +22,15 @@ pub(crate) fn main(arguments: &DoctorArguments) -> ExitCode {
 pub(crate) fn weaknesses(missing: &[Weakness]) -> Vec<Value> {
     missing
         .iter()
-        .map(|missing| json!({ "what": missing.what, "reason": missing.reason, "remedy": missing.remedy }))
+        .map(|missing| {
+            let place = missing.place.as_ref();
+            let place = place.map(|place| format!(" ({})", place.display()));
+            json!({
+                "what": missing.what,
+                "reason": format!("{}{}", missing.reason, place.unwrap_or_default()),
+                "remedy": missing.remedy,
+            })
+        })
         .collect()
 }
 
@@ -74,13 +82,22 @@ fn layer(support: &LayerSupport, out: &mut String) {
     };
     let label = format!("{:<11} {verdict}", support.layer.name());
     text::wrap(out, &label, &support.facts.join(", "), 21);
-    for (index, missing) in support.missing.iter().enumerate() {
-        let what = format!("{}: {}", missing.what, missing.reason);
+    // What has the same reason is named together, and one remedy is said once.
+    let groups = support.missing.chunk_by(Weakness::has_cause_of);
+    let mut groups = groups.peekable();
+    while let Some(group) = groups.next() {
+        let names: Vec<&str> = group.iter().map(|one| &*one.what).collect();
+        let what = format!("{}: {}", names.join(", "), group[0].reason);
         text::wrap(out, "            missing", &what, 21);
-        // One remedy for several things in a row is said once.
-        let next = support.missing.get(index + 1);
-        if !missing.remedy.is_empty() && next.is_none_or(|next| next.remedy != missing.remedy) {
-            text::wrap(out, "            to do", &missing.remedy, 21);
+        let places = group.iter().filter_map(|one| one.place.as_ref());
+        let places: Vec<String> = places.map(|place| place.display().to_string()).collect();
+        if !places.is_empty() {
+            text::wrap(out, "            seen at", &places.join(", "), 21);
+        }
+        let remedy = &group[0].remedy;
+        let next = groups.peek();
+        if !remedy.is_empty() && next.is_none_or(|next| next[0].remedy != *remedy) {
+            text::wrap(out, "            to do", remedy, 21);
         }
     }
 }

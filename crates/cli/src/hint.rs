@@ -1,5 +1,6 @@
 //! What to do about an error, in the words of the command line.
 
+use crate::text;
 use cofferdam::{BuildError, Layer, Policy, SpawnError};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -50,8 +51,15 @@ pub(crate) fn not_started(error: &SpawnError) -> String {
         SpawnError::NotFound { program, path } => {
             format!("{program:?} is not inside the sandbox, where PATH is {path:?}")
         }
-        SpawnError::Layer { layer, error, .. } => {
-            format!("the {layer} layer cannot be put up: {error}")
+        SpawnError::Layer {
+            layer,
+            reason,
+            error,
+            ..
+        } => {
+            let because = reason.as_ref().map(|reason| format!(": {reason}"));
+            let because = because.unwrap_or_default();
+            format!("the {layer} layer cannot be put up: {error}{because}")
         }
         SpawnError::Directory {
             directory, errno, ..
@@ -87,14 +95,14 @@ fn for_program(program: &OsStr, policy: &Policy) -> Vec<String> {
     if in_home && !policy.filesystem.toolchains {
         return vec![format!(
             "this host has it at {}: --toolchains shows the toolchains of your home, read-only",
-            found.display()
+            text::escape(found.display())
         )];
     }
     let directory = found.parent().unwrap_or(&found);
     vec![format!(
         "this host has it at {}: --read {} shows its directory (a script needs its interpreter inside too)",
-        found.display(),
-        directory.display()
+        text::escape(found.display()),
+        text::escape(directory.display())
     )]
 }
 

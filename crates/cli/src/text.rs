@@ -35,32 +35,39 @@ fn is_direction(c: char) -> bool {
 }
 
 /// Adds words to `text` after a label of `indent` columns; lines that are too long go on below the
-/// first word.
+/// first word. A line of its own in `words`, as of a file to be written, stays one.
 pub(crate) fn wrap(text: &mut String, label: &str, words: &str, indent: usize) {
     const WIDTH: usize = 100;
     let mut column = indent;
     *text += &format!("{label:<indent$}");
-    for (index, word) in words.split_whitespace().enumerate() {
-        let length = word.chars().count();
-        if index > 0 && column + 1 + length > WIDTH {
+    for (number, line) in words.lines().enumerate() {
+        if number > 0 {
             *text += &format!("\n{:indent$}", "");
             column = indent;
-        } else if index > 0 {
-            text.push(' ');
-            column += 1;
         }
-        *text += word;
-        column += length;
+        for (index, word) in line.split_whitespace().enumerate() {
+            let length = word.chars().count();
+            if index > 0 && column + 1 + length > WIDTH {
+                *text += &format!("\n{:indent$}", "");
+                column = indent;
+            } else if index > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            *text += word;
+            column += length;
+        }
     }
     text.push('\n');
 }
 
-/// Says what went wrong, and under it what to do.
+/// Says what went wrong, and under it what to do; lines of a remedy stay lines.
 pub(crate) fn complain(what: impl Display, remedies: &[String]) {
     let mut text = format!("cofferdam: {}\n", escape(what));
     for (index, remedy) in remedies.iter().enumerate() {
         let label = if index == 0 { "what to do" } else { "or" };
-        text += &format!("  {label}: {}\n", escape(remedy));
+        let remedy = escape_lines(remedy).replace('\n', "\n    ");
+        text += &format!("  {label}: {remedy}\n");
     }
     note(&text);
 }
@@ -101,6 +108,12 @@ mod tests {
         assert!(lines[1].starts_with("        word"), "{text}");
         assert!(lines.iter().all(|line| line.len() <= 100), "{text}");
         assert_eq!(text.matches("word").count(), 30);
+        text.clear();
+        wrap(&mut text, "to do", "write this:\nfirst {\n  second", 8);
+        assert_eq!(
+            text,
+            "to do   write this:\n        first {\n        second\n"
+        );
     }
 
     #[test]

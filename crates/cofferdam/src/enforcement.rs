@@ -2,6 +2,7 @@
 
 use cofferdam_policy::{Enforce, Layer};
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// What is really in force around a child, layer by layer.
@@ -117,6 +118,8 @@ pub struct Weakness {
     pub what: String,
     /// Why.
     pub reason: String,
+    /// The file or directory that showed it, where one did.
+    pub place: Option<PathBuf>,
     /// What to do about it.
     pub remedy: String,
 }
@@ -130,14 +133,23 @@ impl Weakness {
         Self {
             what: what.into(),
             reason: reason.into(),
+            place: None,
             remedy: remedy.into(),
         }
+    }
+
+    /// Whether one sentence can say both: the same reason, and the same to do about it.
+    pub fn has_cause_of(&self, other: &Self) -> bool {
+        (&self.reason, &self.remedy) == (&other.reason, &other.remedy)
     }
 }
 
 impl fmt::Display for Weakness {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.what, self.reason)?;
+        if let Some(place) = &self.place {
+            write!(f, " ({})", place.display())?;
+        }
         if !self.remedy.is_empty() {
             write!(f, "; {}", self.remedy)?;
         }

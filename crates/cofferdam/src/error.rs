@@ -144,10 +144,12 @@ pub enum SpawnError {
         errno: Errno,
     },
     /// A layer could not be put up.
-    #[error("the {layer} layer cannot be put up: {error}. What to do: {remedy}", layer = .layer.name())]
+    #[error("the {layer} layer cannot be put up: {error}{}. What to do: {remedy}", because(.reason), layer = .layer.name())]
     Layer {
         /// The layer.
         layer: Layer,
+        /// What explains it, where a trial of the namespaces does.
+        reason: Option<String>,
         /// What to do about it.
         remedy: String,
         /// The step and the kernel's answer.
@@ -178,6 +180,9 @@ impl SpawnError {
         command: &cofferdam_spawn::Command,
     ) -> Self {
         use cofferdam_spawn::SpawnError as E;
+        if is_exhausted(&error) {
+            return Self::Host(Box::new(error));
+        }
         let layer = match &error {
             E::Program { stage, errno } => match (stage, errno.raw()) {
                 (Stage::Exec, libc::ENOENT | libc::ENOTDIR) => {
@@ -215,19 +220,67 @@ impl SpawnError {
             },
             _ => return Self::Host(Box::new(error)),
         };
-        let remedy = match layer {
+        let (reason, remedy) = match layer {
             Layer::Namespaces | Layer::Filesystem | Layer::Network => {
-                crate::host::namespaces_remedy()
+                crate::host::explain_namespaces()
             }
-            Layer::Cgroup => "run `cofferdam doctor` to see which groups this host offers".into(),
-            _ => "run `cofferdam doctor` to see what this host offers".into(),
+            Layer::Cgroup => (
+                None,
+                "run `cofferdam doctor` to see which groups this host offers".into(),
+            ),
+            _ => (
+                None,
+                "run `cofferdam doctor` to see what this host offers".into(),
+            ),
         };
         Self::Layer {
             layer,
+            reason,
             remedy,
             error: Box::new(error),
         }
     }
+}
+
+fn because(reason: &Option<String>) -> String {
+    let reason = reason.as_ref();
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
+}
+
+/// Whether the host is at a limit of descriptors, memory or processes, which says nothing about the
+/// layer that met it.
+fn is_exhausted(error: &cofferdam_spawn::SpawnError) -> bool {
+    use cofferdam_spawn::SpawnError as E;
+    let answer = match answer(error) {
+        Some(Errno(answer)) => answer,
+        None => return false,
+    };
+    match (error, answer) {
+        // No process could be made for lack of RLIMIT_NPROC, pids.max or threads-max (clone(2)).
+        (E::Clone { .. }, libc::EAGAIN) => true,
+        // seccomp(2) answers so where the filters of this process are too long together.
+        (
+            E::Operation {
+                kind: Operation::Seccomp(_),
+                ..
+            },
+            libc::ENOMEM,
+        ) => false,
+        // What the program itself ran into: execve(2) has a meaning of its own for these.
+        (E::Program { .. }, _) => false,
+        (_, answer) => matches!(answer, libc::EMFILE | libc::ENFILE | libc::ENOMEM),
+    }
+}
+
+/// What the kernel answered, at the end of the chain of sources.
+fn answer(error: &dyn std::error::Error) -> Option<Errno> {
+    std::iter::successors(error.source(), |error| error.source()).find_map(|source| {
+        let from_std = || {
+            let error = source.downcast_ref::<io::Error>()?;
+            error.raw_os_error().map(Errno)
+        };
+        source.downcast_ref::<Errno>().copied().or_else(from_std)
+    })
 }
 
 /// Why the end of a program, or what it wrote, is not known.

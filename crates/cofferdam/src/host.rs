@@ -89,10 +89,14 @@ impl fmt::Display for Host {
             for fact in &support.facts {
                 writeln!(f, "  + {fact}")?;
             }
-            for missing in &support.missing {
-                writeln!(f, "  - {}: {}", missing.what, missing.reason)?;
-                if !missing.remedy.is_empty() {
-                    writeln!(f, "    what to do: {}", missing.remedy)?;
+            for group in support.missing.chunk_by(Weakness::has_cause_of) {
+                let names: Vec<&str> = group.iter().map(|one| &*one.what).collect();
+                writeln!(f, "  - {}: {}", names.join(", "), group[0].reason)?;
+                for place in group.iter().filter_map(|one| one.place.as_ref()) {
+                    writeln!(f, "    seen at {}", place.display())?;
+                }
+                if !group[0].remedy.is_empty() {
+                    writeln!(f, "    what to do: {}", group[0].remedy)?;
                 }
             }
         }
@@ -106,11 +110,14 @@ pub(crate) fn try_namespaces() -> Result<(), Weakness> {
     missing.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// What to do where a spawn failed in its namespaces.
-pub(crate) fn namespaces_remedy() -> String {
+/// What explains a failure in namespaces, as far as a trial of them does, and what to do about it.
+pub(crate) fn explain_namespaces() -> (Option<String>, String) {
     match try_namespaces() {
-        Ok(()) => "run `cofferdam doctor` to see what this host offers".into(),
-        Err(weakness) => weakness.reason,
+        Ok(()) => (
+            None,
+            "run `cofferdam doctor` to see what this host offers".into(),
+        ),
+        Err(weakness) => (Some(weakness.reason), weakness.remedy),
     }
 }
 
@@ -130,7 +137,7 @@ fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> 
         .into_iter()
         .filter_map(|(name, feature)| {
             let missing = feature.as_ref().err()?;
-            Some(Weakness::new(name, missing.to_string(), ""))
+            Some(Weakness::new(name, missing.reason(), missing.remedy()))
         })
         .collect()
 }
@@ -155,7 +162,7 @@ fn seccomp() -> LayerSupport {
         cofferdam_seccomp::Support::Available => (vec!["filters".into()], Vec::new()),
         cofferdam_seccomp::Support::Unavailable(why) => (
             Vec::new(),
-            vec![Weakness::new("filters", why.to_string(), "")],
+            vec![Weakness::new("filters", why.reason(), why.remedy())],
         ),
     };
     LayerSupport {
@@ -213,9 +220,13 @@ fn cgroup() -> LayerSupport {
                     .push(format!("{controller} ({})", place.version));
             }
             Err(why) => {
-                layer
-                    .missing
-                    .push(Weakness::new(controller.to_string(), why.to_string(), ""))
+                let answer = why.errno.map(|errno| format!(" ({errno})"));
+                let reason = format!("{}{}", why.reason, answer.unwrap_or_default());
+                let what = controller.to_string();
+                layer.missing.push(Weakness {
+                    place: Some(why.file.clone()),
+                    ..Weakness::new(what, reason, why.remedy.to_string())
+                });
             }
         }
     }

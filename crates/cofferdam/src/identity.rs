@@ -82,16 +82,19 @@ pub(crate) fn choose(policy: &Identity, workspace: Option<&Path>) -> Result<Ids,
         });
     }
     let capabilities = cred::capget().map(|sets| sets.effective).unwrap_or(0);
-    let Some(range) = policy.range.filter(|_| capabilities & NEEDED == NEEDED) else {
+    let Some(range) = policy
+        .range
+        .filter(|range| capabilities & NEEDED == NEEDED && is_mapped(*range))
+    else {
         return Err(BuildError::Unavailable {
             layer: Layer::Namespaces,
             feature: "ids other than root's".into(),
             reason: "this process is root, and a sandbox must not run as root of the host; it \
                      lacks CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN, or the policy has no range of \
-                     ids, to use others"
+                     ids that exist in this user namespace, to use others"
                 .into(),
-            remedy: "start the host as an ordinary user, or give it these capabilities and \
-                     [identity] range"
+            remedy: "start the host as an ordinary user, or give it these capabilities and an \
+                     [identity] range that /proc/self/uid_map and gid_map hold"
                 .into(),
         });
     };
@@ -111,6 +114,27 @@ pub(crate) fn choose(policy: &Identity, workspace: Option<&Path>) -> Result<Ids,
         map: IdMap::single(inside_uid, throwaway.0, inside_gid, throwaway.0),
         throwaway: Some(throwaway),
     })
+}
+
+/// Whether all ids of the range exist in this process's user namespace (user_namespaces(7)); in a
+/// rootless container they do not as a rule.
+fn is_mapped(range: IdRange) -> bool {
+    let Some(last) = range.last() else {
+        return false;
+    };
+    let holds = |line: &str| {
+        let mut numbers = line.split_whitespace().map(str::parse::<u64>);
+        let (Some(Ok(inside)), Some(Ok(_)), Some(Ok(count))) =
+            (numbers.next(), numbers.next(), numbers.next())
+        else {
+            return false;
+        };
+        inside <= range.start.into() && u64::from(last) < inside + count
+    };
+    // Where the files cannot be read, the kernel says it when the map is written.
+    ["/proc/self/uid_map", "/proc/self/gid_map"]
+        .into_iter()
+        .all(|file| fs::read_to_string(file).map_or(true, |text| text.lines().any(holds)))
 }
 
 /// An id that no other sandbox of this process uses, given back when dropped.

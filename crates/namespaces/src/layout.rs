@@ -2,10 +2,11 @@
 
 use crate::dev;
 use crate::error::ViewError;
-use crate::resolve::{Node, Place, resolve};
-use crate::source::{self, Source};
+use crate::resolve::{Node, Nodes, Place, resolve};
+use crate::source::{self, Host, Source};
 use crate::view::{Bind, Kind, Rule};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
@@ -15,12 +16,16 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Layout {
     /// By target, so that parents come first.
     /// With whether they go on something in the view's own memory.
-    pub mounts: BTreeMap<PathBuf, (What, bool)>,
+    pub mounts: Vec<(PathBuf, What, bool)>,
     /// What each tmpfs holds, by the tmpfs's target; `/` is the view's root.
-    pub contents: BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
+    pub contents: ByPath<ByPath<Entry>>,
     /// Optional rules that were left out, and why.
     pub skipped: Vec<(PathBuf, &'static str)>,
 }
+
+/// By the bytes of paths that are in their shortest form: a directory comes before what is below it,
+/// and no comparison has to take paths apart.
+pub(crate) type ByPath<T> = BTreeMap<OsString, T>;
 
 /// Something mounted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,45 +85,48 @@ const PARENT_MODE: u32 = 0o755;
 
 pub(crate) fn layout(rules: &[Rule]) -> Result<Layout, ViewError> {
     let mut layout = Layout::default();
-    let placed = gather(rules, &mut layout)?;
-    let resolved = settle(&placed)?;
-    let mut taken: BTreeMap<PathBuf, (Item, Place)> = BTreeMap::new();
+    let mut host = Host::default();
+    let placed = gather(rules, &mut host, &mut layout)?;
+    let resolved = settle(&placed, &mut host)?;
+    let mut taken: ByPath<(Item, Place)> = ByPath::new();
     for (Placed { target, item }, outcome) in placed.into_iter().zip(resolved) {
         let Some((path, place, item)) = decide(&target, item, outcome, &mut layout)? else {
             continue;
         };
-        let merged = match taken.remove(&path) {
+        let merged = match taken.remove(path.as_os_str()) {
             None => item,
             Some((other, _)) => merge(&path, other, item)?,
         };
-        taken.insert(path, (merged, place));
+        taken.insert(path.into(), (merged, place));
     }
     drop_redundant(&mut taken);
-    pin_ancestors(&mut taken)?;
+    pin_ancestors(&mut taken, &mut host)?;
     fill(taken, &mut layout);
     Ok(layout)
 }
 
 /// Leaves out binds of what a bind above shows at that place already, in the same way: with `/usr`
 /// shown and `/lib -> usr/lib`, a bind of `/lib` needs the link only.
-fn drop_redundant(taken: &mut BTreeMap<PathBuf, (Item, Place)>) {
+fn drop_redundant(taken: &mut ByPath<(Item, Place)>) {
     let as_bind = |item: &Item| match item {
         Item::Mount(What::Bind { bind, .. }) => Some(*bind),
         _ => None,
     };
-    let redundant = |(path, (item, place)): (&PathBuf, &(Item, Place))| {
+    let redundant = |(path, (item, place)): (&OsString, &(Item, Place))| {
         let Item::Mount(What::Bind { source, bind }) = item else {
             return None;
         };
-        let there = matches!(place, Place::Host { path, .. } if *path == source.path);
-        let above = path
+        if !matches!(place, Place::Host { path, .. } if *path == source.path) {
+            return None;
+        }
+        let above = Path::new(path)
             .ancestors()
             .skip(1)
-            .filter_map(|dir| taken.get(dir))
+            .filter_map(|dir| taken.get(dir.as_os_str()))
             .find(|(item, _)| matches!(item, Item::Mount(_)))?;
-        (there && as_bind(&above.0) == Some(*bind)).then(|| path.clone())
+        (as_bind(&above.0) == Some(*bind)).then(|| path.clone())
     };
-    let paths: Vec<PathBuf> = taken.iter().filter_map(redundant).collect();
+    let paths: Vec<OsString> = taken.iter().filter_map(redundant).collect();
     for path in paths {
         taken.remove(&path);
     }
@@ -129,34 +137,35 @@ fn drop_redundant(taken: &mut BTreeMap<PathBuf, (Item, Place)>) {
 /// What is mounted covers a file, not its name: a program that renames a directory above it would
 /// put a file of its own where the host looks for the protected one, or hold the hidden one under
 /// a name that the next view does not hide. The kernel does not rename mount points (`EBUSY`).
-fn pin_ancestors(taken: &mut BTreeMap<PathBuf, (Item, Place)>) -> Result<(), ViewError> {
-    let mut pins = BTreeMap::new();
+fn pin_ancestors(taken: &mut ByPath<(Item, Place)>, host: &mut Host) -> Result<(), ViewError> {
+    let mut pins = ByPath::new();
     for (path, (item, place)) in taken.iter() {
-        let (Item::Mount(_), Place::Host { path: host, .. }) = (item, place) else {
+        let (Item::Mount(_), Place::Host { path: under, .. }) = (item, place) else {
             continue;
         };
         let mut bind = None;
         let mut between = Vec::new();
-        for (dir, host) in path.ancestors().zip(host.ancestors()).skip(1) {
-            match taken.get(dir) {
+        let targets = Path::new(path).ancestors();
+        for (dir, under) in targets.zip(under.ancestors()).skip(1) {
+            match taken.get(dir.as_os_str()) {
                 Some((Item::Mount(What::Bind { bind: above, .. }), _)) => {
                     bind = Some(*above);
                     break;
                 }
                 Some((Item::Mount(_), _)) => break,
-                _ => between.push((dir, host)),
+                _ => between.push((dir.as_os_str(), under)),
             }
         }
         let Some(bind) = bind.filter(|bind| bind.writable) else {
             continue;
         };
-        for (dir, host) in between {
+        for (dir, under) in between {
             if pins.contains_key(dir) {
                 break;
             }
-            let (source, _) = source::locate(host)?;
+            let (source, _) = host.locate(under)?;
             let place = Place::Host {
-                path: host.into(),
+                path: under.into(),
                 directory: true,
             };
             let item = Item::Mount(What::Bind { source, bind });
@@ -168,10 +177,14 @@ fn pin_ancestors(taken: &mut BTreeMap<PathBuf, (Item, Place)>) -> Result<(), Vie
 }
 
 /// Checks each rule by itself and finds the sources.
-fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError> {
+fn gather(
+    rules: &[Rule],
+    host: &mut Host,
+    layout: &mut Layout,
+) -> Result<Vec<Placed>, ViewError> {
     let own_shm = rules
         .iter()
-        .any(|rule| rule.target == Path::new("/dev/shm") && !dev::is_default(rule));
+        .any(|rule| rule.target.as_os_str() == "/dev/shm" && !dev::is_default(rule));
     let mut placed = Vec::with_capacity(rules.len());
     let mut followed: Vec<(PathBuf, PathBuf)> = Vec::new();
     for rule in rules {
@@ -179,13 +192,13 @@ fn gather(rules: &[Rule], layout: &mut Layout) -> Result<Vec<Placed>, ViewError>
             continue;
         }
         let mut target = source::check(&rule.target)?;
-        if target == Path::new("/") {
+        if target.as_os_str() == "/" {
             return Err(ViewError::RootTarget);
         }
         let item = match &rule.kind {
             Kind::Bind { source, bind } => {
                 let given = source::check(source)?;
-                match source::locate(&given) {
+                match host.locate(&given) {
                     Err(ViewError::Source { source, .. })
                         if bind.optional && source.kind() == std::io::ErrorKind::NotFound =>
                     {
@@ -257,15 +270,19 @@ fn refuse_changeable(
     placed: &[Placed],
     followed: Vec<(PathBuf, PathBuf)>,
 ) -> Result<(), ViewError> {
-    let writable: HashSet<&Path> = placed
+    let writable: HashSet<&OsStr> = placed
         .iter()
         .filter_map(|placed| match &placed.item {
-            Item::Mount(What::Bind { source, bind }) if bind.writable => Some(source.path.as_ref()),
+            Item::Mount(What::Bind { source, bind }) if bind.writable => {
+                Some(source.path.as_os_str())
+            }
             _ => None,
         })
         .collect();
-    let changeable =
-        |(_, link): &(PathBuf, PathBuf)| link.ancestors().any(|dir| writable.contains(dir));
+    let changeable = |(_, link): &(PathBuf, PathBuf)| {
+        let mut above = link.ancestors();
+        above.any(|dir| writable.contains(dir.as_os_str()))
+    };
     match followed.into_iter().find(changeable) {
         Some((target, link)) => Err(ViewError::SymlinkInWritable { target, link }),
         None => Ok(()),
@@ -290,46 +307,50 @@ type Outcome = Result<(PathBuf, Place), ViewError>;
 
 /// Resolves all targets until none moves any more: where one leads depends on what the others put in
 /// its way.
-fn settle(placed: &[Placed]) -> Result<Vec<Outcome>, ViewError> {
-    let links = |placed: &Placed| matches!(node(&placed.item), Some(Node::Link(_)));
-    let mut nodes: HashMap<PathBuf, Node> = placed
-        .iter()
-        .filter(|placed| links(placed))
-        .filter_map(|placed| Some((placed.target.clone(), node(&placed.item)?)))
+fn settle(placed: &[Placed], host: &mut Host) -> Result<Vec<Outcome>, ViewError> {
+    let is_link = |placed: &Placed| matches!(node(&placed.item), Some(Node::Link(_)));
+    let links = placed.iter().filter(|placed| is_link(placed));
+    let nodes: Nodes<'_> = links
+        .filter_map(|placed| Some((placed.target.as_os_str(), node(&placed.item)?)))
         .collect();
-    let mut before: Vec<Option<PathBuf>> = Vec::new();
-    for _ in 0..MAX_ROUNDS {
-        let outcomes: Vec<Outcome> = placed
+    let mut round = |nodes: &Nodes<'_>| -> Vec<Outcome> {
+        placed
             .iter()
-            .map(|placed| resolve(&nodes, &placed.target, !links(placed)))
-            .collect();
-        let now: Vec<Option<PathBuf>> = outcomes
+            .map(|placed| resolve(nodes, host, &placed.target, !is_link(placed)))
+            .collect()
+    };
+    let mut before = round(&nodes);
+    for _ in 1..MAX_ROUNDS {
+        let nodes: Nodes<'_> = placed
             .iter()
-            .map(|outcome| outcome.as_ref().ok().map(|(path, _)| path.clone()))
+            .zip(&before)
+            .filter_map(|(placed, outcome)| Some((path_of(outcome)?, node(&placed.item)?)))
             .collect();
-        if now == before {
-            return Ok(outcomes);
+        let now = round(&nodes);
+        if before.iter().map(path_of).eq(now.iter().map(path_of)) {
+            return Ok(now);
         }
-        nodes = placed
-            .iter()
-            .zip(&now)
-            .filter_map(|(placed, path)| Some((path.clone()?, node(&placed.item)?)))
-            .collect();
         before = now;
     }
     let path = placed.first().map(|p| p.target.clone()).unwrap_or_default();
     Err(ViewError::SymlinkLoop { path })
 }
 
-fn node(item: &Item) -> Option<Node> {
+/// Where a target is, if that is known.
+fn path_of(outcome: &Outcome) -> Option<&OsStr> {
+    let (path, _) = outcome.as_ref().ok()?;
+    Some(path.as_os_str())
+}
+
+fn node(item: &Item) -> Option<Node<'_>> {
     Some(match item {
-        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => Node::Link(text.clone()),
+        Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => Node::Link(text),
         Item::Entry(Entry::File { .. }) | Item::Mount(What::Device { .. }) => Node::File,
         Item::Entry(Entry::Dir { .. }) => return None,
         Item::Hide { .. } | Item::Mount(What::Hide { .. }) => Node::Closed("hidden"),
         Item::Mount(What::Tmpfs { .. }) => Node::Tmpfs,
         Item::Mount(What::Bind { source, bind }) => Node::Bind {
-            host: source.path.clone(),
+            host: &source.path,
             writable: bind.writable,
             directory: source.directory,
         },
@@ -461,48 +482,60 @@ fn describe(item: &Item) -> String {
 
 /// Sorts what was decided into mounts and the contents of each tmpfs, with the directories and empty
 /// files that mounts need to be put on.
-fn fill(taken: BTreeMap<PathBuf, (Item, Place)>, layout: &mut Layout) {
-    layout.contents.insert("/".into(), BTreeMap::new());
+fn fill(taken: ByPath<(Item, Place)>, layout: &mut Layout) {
+    let contents = &mut layout.contents;
+    contents.insert("/".into(), ByPath::new());
     for (path, (item, _)) in &taken {
         if let Item::Mount(What::Tmpfs { .. }) = item {
-            layout.contents.insert(path.clone(), BTreeMap::new());
+            contents.insert(path.clone(), ByPath::new());
         }
     }
     for (path, (item, place)) in taken {
         let own = place == Place::Own;
-        if own {
-            let entry = match &item {
-                Item::Entry(entry) => entry.clone(),
-                Item::HostLink(text) => Entry::Symlink { text: text.clone() },
-                Item::Mount(what) if !what.is_directory() => Entry::File {
-                    bytes: Vec::new(),
-                    mode: 0o444,
-                },
-                Item::Mount(_) | Item::Hide { .. } => Entry::Dir { mode: PARENT_MODE },
-            };
-            put(&mut layout.contents, &path, entry);
+        let path = PathBuf::from(path);
+        match item {
+            Item::Mount(what) => {
+                if own {
+                    put(contents, &path, mount_point(&what));
+                }
+                layout.mounts.push((path, what, own));
+            }
+            Item::Entry(entry) if own => put(contents, &path, entry),
+            Item::HostLink(text) if own => put(contents, &path, Entry::Symlink { text }),
+            Item::Hide { .. } if own => put(contents, &path, Entry::Dir { mode: PARENT_MODE }),
+            Item::Entry(_) | Item::HostLink(_) | Item::Hide { .. } => {}
         }
-        if let Item::Mount(what) = item {
-            layout.mounts.insert(path, (what, own));
-        }
+    }
+}
+
+/// What a mount is put on.
+fn mount_point(what: &What) -> Entry {
+    if what.is_directory() {
+        return Entry::Dir { mode: PARENT_MODE };
+    }
+    Entry::File {
+        bytes: Vec::new(),
+        mode: 0o444,
     }
 }
 
 /// Puts an entry in the nearest tmpfs above it, with its parents. Paths come in order, so a parent
 /// that has a rule of its own is there already.
-fn put(contents: &mut BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>, path: &Path, entry: Entry) {
+fn put(contents: &mut ByPath<ByPath<Entry>>, path: &Path, entry: Entry) {
     let Some(owner) = path
         .ancestors()
         .skip(1)
-        .find(|dir| contents.contains_key(*dir))
+        .find(|dir| contents.contains_key(dir.as_os_str()))
     else {
         return;
     };
-    let (Ok(inner), Some(tree)) = (path.strip_prefix(owner), contents.get_mut(owner)) else {
+    let tree = contents.get_mut(owner.as_os_str());
+    let (Ok(inner), Some(tree)) = (path.strip_prefix(owner), tree) else {
         return;
     };
     for parent in inner.ancestors().skip(1) {
-        if !parent.as_os_str().is_empty() && !tree.contains_key(parent) {
+        let parent = parent.as_os_str();
+        if !parent.is_empty() && !tree.contains_key(parent) {
             let mode = PARENT_MODE;
             tree.insert(parent.into(), Entry::Dir { mode });
         }

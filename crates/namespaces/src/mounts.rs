@@ -3,14 +3,13 @@
 use crate::detached::Detached;
 use crate::error::{MountError, StepError, ViewError};
 use crate::idmapped::IdMappedOwner;
-use crate::layout::{Entry, Layout, What};
+use crate::layout::{ByPath, Entry, Layout, What};
 use crate::proc::{self, Inner};
 use crate::source::Source;
 use cofferdam_sys::Errno;
 use cofferdam_sys::mount::{
     MOUNT_ATTR_NODEV, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY, MountAttr,
 };
-use std::collections::BTreeMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
@@ -206,15 +205,15 @@ impl Mounts {
     pub(crate) fn from_layout(layout: Layout) -> Result<Self, ViewError> {
         let hidden = layout
             .mounts
-            .values()
-            .any(|(what, _)| matches!(what, What::Hide { .. } | What::Proc | What::Sysfs));
+            .iter()
+            .any(|(_, what, _)| matches!(what, What::Hide { .. } | What::Proc | What::Sysfs));
         let mut list = List {
             ops: vec![Op::Private],
             slots: 0,
             contents: layout.contents,
         };
         list.root(hidden)?;
-        for (target, (what, own)) in layout.mounts {
+        for (target, what, own) in layout.mounts {
             list.mount(&target, what, own)?;
         }
         list.ops.push(Op::Pivot { hidden });
@@ -235,7 +234,7 @@ impl Mounts {
 struct List {
     ops: Vec<Op>,
     slots: usize,
-    contents: BTreeMap<PathBuf, BTreeMap<PathBuf, Entry>>,
+    contents: ByPath<ByPath<Entry>>,
 }
 
 impl List {
@@ -340,7 +339,7 @@ impl List {
 
     /// The tmpfs and its contents, which do not count towards its size.
     fn tmpfs(&mut self, at: &Path, size: u64, mode: u32, attributes: u64) -> Result<(), ViewError> {
-        let contents = self.contents.remove(at).unwrap_or_default();
+        let contents = self.contents.remove(at.as_os_str()).unwrap_or_default();
         let pages: u64 = contents
             .values()
             .map(|entry| match entry {
@@ -360,7 +359,7 @@ impl List {
             attributes,
         }));
         for (path, entry) in contents {
-            let path = c_string(&path)?;
+            let path = c_string(Path::new(&path))?;
             self.ops.push(match entry {
                 Entry::Dir { mode } => Op::Dir { path, mode },
                 Entry::File { bytes, mode } => Op::File { path, bytes, mode },

@@ -1,21 +1,21 @@
 //! Where a target is in the view: through the view's own links and, below binds, the host's.
 
 use crate::error::ViewError;
-use crate::source::{MAX_LINKS, push_reversed};
+use crate::source::{Host, MAX_LINKS, Met, Pending};
 use std::collections::HashMap;
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// What the rules put at a path of the view.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Node {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Node<'a> {
     /// A symbolic link with this text.
-    Link(PathBuf),
+    Link(&'a Path),
     /// A tmpfs, in which directories and files can be made.
     Tmpfs,
     /// Something of the host.
     Bind {
-        host: PathBuf,
+        host: &'a Path,
         writable: bool,
         directory: bool,
     },
@@ -35,41 +35,42 @@ pub(crate) enum Place {
 }
 
 /// The state of a walk: where a path so far has led.
-#[derive(Clone)]
 enum Here {
     Own,
     Host { path: PathBuf, writable: bool },
 }
 
-enum Found {
-    Link(PathBuf),
-    Object { directory: bool },
-}
+/// The nodes by their paths. These have no `.` and no doubled slashes, so their bytes will do.
+pub(crate) type Nodes<'a> = HashMap<&'a OsStr, Node<'a>>;
 
 /// Walks to `target`. The last component is followed if it is a link and `follow_last` is set; else
 /// only what is before it decides.
 pub(crate) fn resolve(
-    nodes: &HashMap<PathBuf, Node>,
+    nodes: &Nodes<'_>,
+    host: &mut Host,
     target: &Path,
     follow_last: bool,
 ) -> Result<(PathBuf, Place), ViewError> {
-    let mut walk = Walk {
+    let mut at = PathBuf::with_capacity(target.as_os_str().len());
+    at.push("/");
+    let walk = Walk {
         nodes,
+        host,
         target,
-        pending: Vec::new(),
-        at: PathBuf::from("/"),
+        pending: Pending::new(target),
+        at,
         here: Here::Own,
         above: Vec::new(),
         links: 0,
     };
-    push_reversed(&mut walk.pending, target);
     walk.run(follow_last)
 }
 
 struct Walk<'a> {
-    nodes: &'a HashMap<PathBuf, Node>,
+    nodes: &'a Nodes<'a>,
+    host: &'a mut Host,
     target: &'a Path,
-    pending: Vec<OsString>,
+    pending: Pending<'a>,
     at: PathBuf,
     here: Here,
     /// `here` of each directory on the way, for `..` in the text of a link.
@@ -78,16 +79,24 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn run(&mut self, follow_last: bool) -> Result<(PathBuf, Place), ViewError> {
+    fn run(mut self, follow_last: bool) -> Result<(PathBuf, Place), ViewError> {
         while let Some(name) = self.pending.pop() {
             if name == ".." {
                 self.at.pop();
                 self.here = self.above.pop().unwrap_or(Here::Own);
                 continue;
             }
-            let next = self.at.join(&name);
+            self.at.push(name);
+            // What of the host is there, if no rule has put anything.
+            let below = match &self.here {
+                Here::Own => Here::Own,
+                Here::Host { path, writable } => Here::Host {
+                    path: path.join(name),
+                    writable: *writable,
+                },
+            };
             let last = self.pending.is_empty();
-            let node = self.nodes.get(&next);
+            let node = self.nodes.get(self.at.as_os_str());
             if let Some(Node::Link(text)) = node
                 && (follow_last || !last)
             {
@@ -95,8 +104,8 @@ impl Walk<'_> {
                 continue;
             }
             if last {
-                match self.last(&name, follow_last)? {
-                    Some(place) => return Ok((next, place)),
+                match self.last(below, follow_last)? {
+                    Some(place) => return Ok((self.at, place)),
                     None => continue,
                 }
             }
@@ -107,62 +116,61 @@ impl Walk<'_> {
                     writable,
                     directory: true,
                 }) => Here::Host {
-                    path: host.clone(),
+                    path: host.into(),
                     writable: *writable,
                 },
                 Some(Node::Closed(what)) => {
                     return Err(ViewError::Closed {
                         target: self.target.into(),
-                        mount: next,
+                        mount: self.at,
                         what,
                     });
                 }
                 Some(Node::File | Node::Bind { .. } | Node::Link(_)) => {
-                    return Err(self.under_file(next));
+                    return Err(self.under_file());
                 }
-                None => match self.step(&name)? {
+                None => match self.step(below)? {
                     Some(below) => below,
                     None => continue,
                 },
             };
             let before = std::mem::replace(&mut self.here, below);
             self.above.push(before);
-            self.at = next;
         }
         Err(ViewError::RootTarget)
     }
 
     /// What is at the last component; `None` after following a link there.
-    fn last(&mut self, name: &OsString, follow: bool) -> Result<Option<Place>, ViewError> {
-        let Here::Host { path, writable } = self.here.clone() else {
+    fn last(&mut self, at: Here, follow: bool) -> Result<Option<Place>, ViewError> {
+        let Here::Host { path, writable } = at else {
             return Ok(Some(Place::Own));
         };
-        let path = path.join(name);
         if !follow {
             let directory = false;
             return Ok(Some(Place::Host { path, directory }));
         }
-        match self.look_up(&path, writable)? {
-            Found::Object { directory } => Ok(Some(Place::Host { path, directory })),
-            Found::Link(text) => self.follow(&text).map(|()| None),
-        }
+        let directory = match self.look_up(&path, writable)? {
+            Met::Directory => true,
+            Met::Other => false,
+            Met::Link(text) => return self.follow(&text).map(|()| None),
+        };
+        Ok(Some(Place::Host { path, directory }))
     }
 
     /// One component down where no rule has put anything; `None` after following a link there.
-    fn step(&mut self, name: &OsString) -> Result<Option<Here>, ViewError> {
-        let Here::Host { path, writable } = self.here.clone() else {
+    fn step(&mut self, at: Here) -> Result<Option<Here>, ViewError> {
+        let Here::Host { path, writable } = at else {
             return Ok(Some(Here::Own));
         };
-        let path = path.join(name);
         match self.look_up(&path, writable)? {
-            Found::Object { directory: true } => Ok(Some(Here::Host { path, writable })),
-            Found::Object { directory: false } => Err(self.under_file(self.at.join(name))),
-            Found::Link(text) => self.follow(&text).map(|()| None),
+            Met::Directory => Ok(Some(Here::Host { path, writable })),
+            Met::Other => Err(self.under_file()),
+            Met::Link(text) => self.follow(&text).map(|()| None),
         }
     }
 
-    fn look_up(&self, path: &Path, writable: bool) -> Result<Found, ViewError> {
-        let failed = |source: std::io::Error| {
+    fn look_up(&mut self, path: &Path, writable: bool) -> Result<Met, ViewError> {
+        let met = self.host.look(path).map_err(|source| {
             let (target, place) = (self.target.into(), path.into());
             if source.kind() == std::io::ErrorKind::NotFound {
                 ViewError::MissingTarget { target, place }
@@ -173,40 +181,37 @@ impl Walk<'_> {
                     source,
                 }
             }
-        };
-        let meta = path.symlink_metadata().map_err(failed)?;
-        if !meta.is_symlink() {
-            let directory = meta.is_dir();
-            return Ok(Found::Object { directory });
-        }
-        if writable {
+        })?;
+        if writable && matches!(met, Met::Link(_)) {
             return Err(ViewError::SymlinkInWritable {
                 target: self.target.into(),
                 link: path.into(),
             });
         }
-        path.read_link().map(Found::Link).map_err(failed)
+        Ok(met)
     }
 
+    /// Goes on with the text of the link at `at`.
     fn follow(&mut self, text: &Path) -> Result<(), ViewError> {
         self.links += 1;
         if self.links > MAX_LINKS {
             let path = self.target.into();
             return Err(ViewError::SymlinkLoop { path });
         }
+        self.at.pop();
         if text.is_absolute() {
             self.at = PathBuf::from("/");
             self.here = Here::Own;
             self.above.clear();
         }
-        push_reversed(&mut self.pending, text);
+        self.pending.follow(text);
         Ok(())
     }
 
-    fn under_file(&self, file: PathBuf) -> ViewError {
+    fn under_file(&self) -> ViewError {
         ViewError::UnderFile {
             target: self.target.into(),
-            file,
+            file: self.at.clone(),
         }
     }
 }

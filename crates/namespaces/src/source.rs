@@ -1,10 +1,14 @@
 //! Paths as a caller gives them, and where the source of a bind really is.
 
 use crate::error::ViewError;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// What the kernel follows in one path (path_resolution(7)).
 pub(crate) const MAX_LINKS: usize = 40;
@@ -22,7 +26,22 @@ pub(crate) struct Source {
 /// A symbolic link of the host: where it is and what it says.
 pub(crate) type Link = (PathBuf, PathBuf);
 
-/// Checks the form of a path and removes `.` and doubled slashes.
+/// What the walks of one preparation have met on the host: most of them share their directories.
+#[derive(Debug, Default)]
+pub(crate) struct Host {
+    met: HashMap<OsString, Met>,
+}
+
+/// What a path of the host leads to; a symbolic link is not followed.
+#[derive(Clone, Debug)]
+pub(crate) enum Met {
+    Directory,
+    Other,
+    Link(PathBuf),
+}
+
+/// Checks the form of a path and removes `.` and doubled slashes, so that equal paths have equal
+/// bytes.
 pub(crate) fn check(path: &Path) -> Result<PathBuf, ViewError> {
     let bytes = path.as_os_str().as_bytes();
     if bytes.is_empty() || bytes.contains(&0) {
@@ -35,75 +54,161 @@ pub(crate) fn check(path: &Path) -> Result<PathBuf, ViewError> {
     if !path.is_absolute() {
         return Err(ViewError::NotAbsolute { path: path.into() });
     }
-    if path.components().any(|c| c == Component::ParentDir) {
-        return Err(ViewError::ParentComponent { path: path.into() });
-    }
-    Ok(path.components().collect())
-}
-
-/// Pushes a path's components so that the first is popped first; `.` and the root are left out, `..`
-/// stays.
-pub(crate) fn push_reversed(pending: &mut Vec<OsString>, path: &Path) {
-    let names = path.components().filter_map(|component| match component {
-        Component::Normal(_) | Component::ParentDir => Some(component.as_os_str().to_owned()),
-        _ => None,
-    });
-    let start = pending.len();
-    pending.extend(names);
-    if let Some(added) = pending.get_mut(start..) {
-        added.reverse();
-    }
-}
-
-/// Walks to a source, noting the symbolic links on the way. `path` has passed [`check`].
-pub(crate) fn locate(path: &Path) -> Result<(Source, Vec<Link>), ViewError> {
-    let failed = |source| ViewError::Source {
-        path: path.into(),
-        source,
-    };
-    let mut pending = Vec::new();
-    push_reversed(&mut pending, path);
-    let mut links: Vec<Link> = Vec::new();
-    let mut here = PathBuf::from("/");
-    let mut meta = here.symlink_metadata().map_err(failed)?;
-    while let Some(name) = pending.pop() {
+    let mut checked = Vec::with_capacity(bytes.len());
+    let mut names = Pending::new(path);
+    while let Some(name) = names.pop() {
         if name == ".." {
-            here.pop();
-            meta = here.symlink_metadata().map_err(failed)?;
-            continue;
+            return Err(ViewError::ParentComponent { path: path.into() });
         }
-        let next = here.join(name);
-        if next.starts_with("/proc") {
-            return Err(ViewError::SourceInProc { path: path.into() });
-        }
-        let found = next.symlink_metadata().map_err(failed)?;
-        if !found.is_symlink() {
-            (here, meta) = (next, found);
-            continue;
-        }
-        if links.len() == MAX_LINKS {
-            return Err(ViewError::SymlinkLoop { path: path.into() });
-        }
-        let text = next.read_link().map_err(failed)?;
-        if text.is_absolute() {
-            here = PathBuf::from("/");
-        }
-        push_reversed(&mut pending, &text);
-        links.push((next, text));
+        checked.push(b'/');
+        checked.extend_from_slice(name.as_bytes());
     }
-    let source = Source {
-        dev: (libc::major(meta.dev()), libc::minor(meta.dev())),
-        ino: meta.ino(),
-        directory: meta.is_dir(),
-        path: here,
-    };
-    Ok((source, links))
+    if checked.is_empty() {
+        checked.push(b'/');
+    }
+    Ok(OsString::from_vec(checked).into())
+}
+
+/// The names of a path that are yet to be walked. `.` and the root are left out, `..` is a name.
+pub(crate) struct Pending<'a> {
+    text: Cow<'a, [u8]>,
+    /// Where in the text the next name begins, if there is one.
+    start: usize,
+}
+
+impl<'a> Pending<'a> {
+    pub(crate) fn new(path: &'a Path) -> Self {
+        Self::at_name(Cow::Borrowed(path.as_os_str().as_bytes()))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.text.len()
+    }
+
+    /// The next name.
+    pub(crate) fn pop(&mut self) -> Option<&OsStr> {
+        if self.is_empty() {
+            return None;
+        }
+        let rest = &self.text[self.start..];
+        let length = rest.iter().position(|byte| *byte == b'/');
+        let name = self.start..self.start + length.unwrap_or(rest.len());
+        self.start = name.end;
+        self.skip();
+        Some(OsStr::from_bytes(&self.text[name]))
+    }
+
+    /// Puts a link's text before what is left.
+    pub(crate) fn follow(&mut self, text: &Path) {
+        let text = [text.as_os_str().as_bytes(), &self.text[self.start..]].join(&b'/');
+        *self = Self::at_name(Cow::Owned(text));
+    }
+
+    fn at_name(text: Cow<'a, [u8]>) -> Self {
+        let mut pending = Self { text, start: 0 };
+        pending.skip();
+        pending
+    }
+
+    /// Skips slashes and the names `.`.
+    fn skip(&mut self) {
+        loop {
+            self.start += match &self.text[self.start..] {
+                [b'/', ..] => 1,
+                [b'.', b'/', ..] => 2,
+                [b'.'] => 1,
+                _ => return,
+            };
+        }
+    }
+}
+
+impl Host {
+    /// What is at a path whose directory holds no link, as it was when it was first met.
+    pub(crate) fn look(&mut self, path: &Path) -> io::Result<Met> {
+        match self.met.get(path.as_os_str()) {
+            Some(met) => Ok(met.clone()),
+            None => self.look_again(path).map(|(met, _)| met),
+        }
+    }
+
+    /// The same as it is now.
+    fn look_again(&mut self, path: &Path) -> io::Result<(Met, Metadata)> {
+        let meta = path.symlink_metadata()?;
+        let met = if meta.is_symlink() {
+            Met::Link(path.read_link()?)
+        } else if meta.is_dir() {
+            Met::Directory
+        } else {
+            Met::Other
+        };
+        self.met.insert(path.into(), met.clone());
+        Ok((met, meta))
+    }
+
+    /// Walks to a source, noting the symbolic links on the way. `path` has passed [`check`].
+    pub(crate) fn locate(&mut self, path: &Path) -> Result<(Source, Vec<Link>), ViewError> {
+        let failed = |source| ViewError::Source {
+            path: path.into(),
+            source,
+        };
+        let mut pending = Pending::new(path);
+        let mut links: Vec<Link> = Vec::new();
+        let mut here = PathBuf::from("/");
+        let mut last: Option<Metadata> = None;
+        while let Some(name) = pending.pop() {
+            if name == ".." {
+                here.pop();
+                continue;
+            }
+            here.push(name);
+            if here.as_os_str() == "/proc" {
+                return Err(ViewError::SourceInProc { path: path.into() });
+            }
+            // Directories on the way are looked at once; the object itself each time.
+            let met = if pending.is_empty() {
+                let (met, meta) = self.look_again(&here).map_err(failed)?;
+                last = Some(meta);
+                met
+            } else {
+                self.look(&here).map_err(failed)?
+            };
+            let Met::Link(text) = met else {
+                continue;
+            };
+            if links.len() == MAX_LINKS {
+                return Err(ViewError::SymlinkLoop { path: path.into() });
+            }
+            last = None;
+            pending.follow(&text);
+            let link = here.clone();
+            here.pop();
+            if text.is_absolute() {
+                here = PathBuf::from("/");
+            }
+            links.push((link, text));
+        }
+        let meta = match last {
+            Some(meta) => meta,
+            None => here.symlink_metadata().map_err(failed)?,
+        };
+        let source = Source {
+            dev: (libc::major(meta.dev()), libc::minor(meta.dev())),
+            ino: meta.ino(),
+            directory: meta.is_dir(),
+            path: here,
+        };
+        Ok((source, links))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::ffi::OsStr;
+
+    fn locate(path: &Path) -> Result<(Source, Vec<Link>), ViewError> {
+        Host::default().locate(path)
+    }
 
     #[test]
     fn the_form_of_a_path_is_checked() {

@@ -1,7 +1,7 @@
 //! Hosts with strange tables of descriptors.
 
 use crate::report::{children, descriptors};
-use cofferdam::{Sandbox, Stdio};
+use cofferdam::{Sandbox, SpawnError, Stdio};
 use std::fs::File;
 use std::os::fd::AsRawFd;
 
@@ -82,6 +82,9 @@ pub fn exhausted() {
                 started += 1;
             }
             Err(error) => {
+                // No layer is to blame, so nobody is told to go on without one.
+                let of_the_host = matches!(error, SpawnError::Host(_) | SpawnError::Stdio(_));
+                assert!(of_the_host, "{spare} spare: {error:?}");
                 let text = error.to_string();
                 assert!(
                     text.contains("Too many open files"),

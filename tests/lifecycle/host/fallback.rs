@@ -50,11 +50,23 @@ fn refused(builder: SandboxBuilder, wanted: Layer) {
                 .arg(&ran)
                 .spawn()
                 .expect_err("it is required");
-            let SpawnError::Layer { layer, remedy, .. } = &error else {
+            let SpawnError::Layer {
+                layer,
+                reason,
+                remedy,
+                ..
+            } = &error
+            else {
                 panic!("{error:?}");
             };
             assert_eq!(*layer, wanted, "{error}");
             assert!(!remedy.is_empty(), "{error:?}");
+            if wanted == Layer::Namespaces {
+                // Found by trying them out, and told apart from what to do.
+                let reason = reason.as_ref().expect("a reason");
+                assert!(!reason.is_empty() && !reason.contains(remedy), "{error:?}");
+                assert!(error.to_string().contains(reason), "{error}");
+            }
             assert!(!error.is_program());
             error.to_string()
         }

@@ -43,8 +43,11 @@ fn text_json_and_exit_code_agree() {
         assert!(layer["facts"].is_array());
         for missing in layer["missing"].as_array().expect("a list") {
             for key in ["what", "reason", "remedy"] {
-                assert!(missing[key].is_string(), "{missing}");
+                let value = missing[key].as_str();
+                assert!(value.is_some_and(|text| !text.is_empty()), "{missing}");
             }
+            let of = |key: &str| missing[key].as_str().expect("a string");
+            assert!(!of("reason").contains(of("remedy")), "{missing}");
         }
         assert!(
             available
@@ -52,5 +55,23 @@ fn text_json_and_exit_code_agree() {
                     .as_array()
                     .is_some_and(|all| !all.is_empty())
         );
+        // Each is named in the text, and a remedy that several share is there once.
+        let of_layer = |line: &&str| line.starts_with(name) || line.starts_with(' ');
+        let from = text.stdout.find(line).expect("the line");
+        let block: Vec<&str> = text.stdout[from..].lines().collect();
+        let length = 1 + block[1..].iter().take_while(|line| of_layer(line)).count();
+        let words: Vec<&str> = block[..length]
+            .iter()
+            .flat_map(|line| line.split_whitespace())
+            .collect();
+        let said = words.join(" ");
+        for missing in layer["missing"].as_array().expect("a list") {
+            let what = missing["what"].as_str().expect("a name");
+            let named = said.contains(&format!("{what}: ")) || said.contains(&format!("{what}, "));
+            assert!(named, "{what} in {said}");
+            let remedy = missing["remedy"].as_str().expect("a remedy");
+            let remedy: Vec<&str> = remedy.split_whitespace().collect();
+            assert_eq!(said.matches(&remedy.join(" ")).count(), 1, "{said}");
+        }
     }
 }

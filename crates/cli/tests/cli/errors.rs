@@ -1,8 +1,9 @@
 //! Bad input is refused before anything runs, in words that help and harm nothing.
 
-use crate::common::{call, cofferdam, directory, end, text};
+use crate::common::{call, cofferdam, directory, end, lacking, text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
 #[track_caller]
 fn refused(options: &[&str], words: &[&str]) {
@@ -99,4 +100,24 @@ fn a_hostile_name_does_not_steer_the_terminal() {
     }
     let program = end(cofferdam().args(["run", "--"]).arg(name));
     assert!(!program.stderr.contains('\x1b'), "{program:?}");
+}
+
+/// As in a rootless container: root, but of a user namespace without other ids.
+#[test]
+fn a_root_with_no_other_ids_is_told_so() {
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.arg("--map-root-user");
+        command
+    };
+    if end(unshare().arg("true")).code != Some(0) {
+        return lacking("a_root_with_no_other_ids_is_told_so: user namespaces, unshare(1)");
+    }
+    let program = cofferdam();
+    let program = program.get_program();
+    let refused = end(unshare().arg(program).args(["run", "--", "echo", "ran"])).expect(125);
+    assert_eq!(refused.stdout, "");
+    for words in ["the namespaces layer", "this user namespace", "uid_map"] {
+        assert!(refused.stderr.contains(words), "{words}: {refused:?}");
+    }
 }

@@ -250,12 +250,18 @@ fn owner(context: &Context<'_>, path: &Path) -> Option<IdMappedOwner> {
 fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespace, BuildError> {
     let outside = context.ids.throwaway.as_ref().map_or(0, |id| id.0);
     MappingNamespace::new(owner, outside, outside).map_err(|error| match error {
-        MappingError::Namespace(errno) => BuildError::Unavailable {
-            layer: Layer::Namespaces,
-            feature: "a user namespace for the id-mapped workspace".into(),
-            reason: errno.to_string(),
-            remedy: crate::host::namespaces_remedy(),
-        },
+        MappingError::Namespace(errno) => {
+            let (reason, remedy) = crate::host::explain_namespaces();
+            BuildError::Unavailable {
+                layer: Layer::Namespaces,
+                feature: "a user namespace for the id-mapped workspace".into(),
+                reason: match reason {
+                    Some(reason) => format!("{errno}: {reason}"),
+                    None => errno.to_string(),
+                },
+                remedy,
+            }
+        }
         error => BuildError::Mapping(error),
     })
 }

@@ -135,10 +135,12 @@ fn fall_back(
     limits: &mut Limits,
     report: &mut LayerReport,
 ) -> Result<(), BuildError> {
-    let reason = error.to_string();
+    let reason = error.explanation();
+    let remedy = error
+        .remedy()
+        .map_or_else(String::new, |remedy| remedy.to_string());
     let mut weaker = |what: &str| {
-        let remedy = "run `cofferdam doctor` to see which groups this host offers";
-        let weakness = Weakness::new(what, reason.clone(), remedy);
+        let weakness = Weakness::new(what, reason.clone(), remedy.clone());
         require(asked, Layer::Cgroup, weakness, report)
     };
     if wanted.memory.is_some() {

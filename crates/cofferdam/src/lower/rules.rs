@@ -46,7 +46,7 @@ pub(super) fn prepare(
                         let weakness = Weakness::new(
                             missing.feature.to_string(),
                             format!("this kernel's Landlock has ABI {}", abi.number()),
-                            format!("{} brings it", missing.kernel()),
+                            format!("Linux {} brings it", missing.kernel()),
                         );
                         require(asked, Layer::Landlock, weakness, &mut report)?;
                     }
