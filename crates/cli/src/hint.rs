@@ -27,7 +27,12 @@ pub(crate) fn for_build(error: &BuildError) -> Vec<String> {
 pub(crate) fn for_spawn(error: &SpawnError, policy: &Policy) -> Vec<String> {
     match error {
         SpawnError::NotFound { program, .. } => for_program(program, policy),
-        SpawnError::Layer { layer, remedy, .. } => vec![remedy.clone(), go_on_without(*layer)],
+        // Only what is tried out while the sandbox is built can be preferred away: namespaces, whose
+        // lack is what a reason tells of.
+        SpawnError::Layer { remedy, reason, .. } => {
+            let optional = reason.as_ref().map(|_| go_on_without(Layer::Namespaces));
+            std::iter::once(remedy.clone()).chain(optional).collect()
+        }
         _ => Vec::new(),
     }
 }

@@ -244,12 +244,3 @@ fn release() -> String {
     let text = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     text.trim().to_owned()
 }
-
-/// The kernel's version, `(0, 0)` where it cannot be read.
-pub(crate) fn kernel_version() -> (u32, u32) {
-    let release = release();
-    let mut parts = release
-        .split(|c: char| !c.is_ascii_digit())
-        .map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-}

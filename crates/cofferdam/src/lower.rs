@@ -88,7 +88,9 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         ipc: namespaces,
         uts: namespaces,
         cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
-        time: namespaces && own_clocks(),
+        time: namespaces
+            && cofferdam_namespaces::time_namespaces_are_safe()
+            && Path::new("/proc/self/ns/time").exists(),
     };
     let id_map = namespaces.then(|| ids.map.prepare()).transpose()?;
     let credentials = match &id_map {
@@ -140,12 +142,6 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         throwaway: ids.throwaway,
         policy,
     })
-}
-
-/// Whether a child that shares the host's memory may have a time namespace. Before Linux 6.3 the kernel
-/// could map that namespace's clock page into the shared memory, so into the host.
-fn own_clocks() -> bool {
-    host::kernel_version() >= (6, 3) && Path::new("/proc/self/ns/time").exists()
 }
 
 /// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails

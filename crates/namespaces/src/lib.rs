@@ -44,6 +44,6 @@ pub use helper::HelperError;
 pub use idmap::{IdMap, IdMapError, IdRange, MapWriter, PreparedIdMap, WriteMapError};
 pub use idmapped::{IdMappedOwner, MappingError, MappingNamespace};
 pub use mounts::{MountOp, Mounts};
-pub use probe::{Feature, Missing, Support, probe};
+pub use probe::{Feature, Missing, Support, probe, time_namespaces_are_safe};
 pub use set::Namespaces;
 pub use view::{Bind, View};

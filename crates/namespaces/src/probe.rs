@@ -205,7 +205,13 @@ pub fn probe() -> Support {
             cgroup: true,
             ..user
         }),
-        time: one(Namespaces { time: true, ..user }),
+        time: match time_namespaces_are_safe() {
+            true => one(Namespaces { time: true, ..user }),
+            false => Err(Missing::Kernel {
+                what: "a time namespace for a child that shares memory",
+                since: "6.3",
+            }),
+        },
         id_mapped_mounts: calls.mount_setattr.clone().and_then(|()| {
             let what = "an id-mapped mount";
             if facts.initial_admin {
@@ -243,6 +249,13 @@ impl Support {
             ("newuidmap and newgidmap", &self.id_helpers),
         ]
     }
+}
+
+/// Whether a child that shares its parent's memory (`CLONE_VM`) may be made in a time namespace. Before
+/// Linux 6.3 the kernel could map the new namespace's clock page into that memory, and so change the
+/// parent's clocks.
+pub fn time_namespaces_are_safe() -> bool {
+    cofferdam_sys::uts::kernel_version() >= (6, 3)
 }
 
 /// What explains a refusal.

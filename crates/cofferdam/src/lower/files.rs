@@ -3,7 +3,7 @@
 use super::{Context, private};
 use crate::error::BuildError;
 use crate::identity::Account;
-use crate::preset::system;
+use crate::preset::system::{self, System};
 use crate::preset::toolchains::Toolchains;
 use cofferdam_namespaces::{Bind, IdMappedOwner, MappingError, MappingNamespace, Mounts, View};
 use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys};
@@ -92,8 +92,10 @@ fn view(
     if filesystem.home.is_some() {
         files.directory.clone_from(&account.home);
     }
+    let mut system = System::default();
     if filesystem.system {
-        layout.view = system::show(layout.view, host_network, &layout.taken);
+        system = System::find(host_network, &layout.taken);
+        layout.view = system.show(layout.view);
         layout.file("/etc/passwd", account.passwd());
         layout.file("/etc/group", account.group());
     }
@@ -111,11 +113,8 @@ fn view(
             false => layout.view.sys_read_only(),
         };
     }
-    let system: HashSet<PathBuf> = match filesystem.system {
-        true => system::mounted(host_network).collect(),
-        false => HashSet::new(),
-    };
     let presets: Vec<PathRule> = system
+        .mounted
         .iter()
         .map(PathRule::read)
         .chain(toolchains.rules())
@@ -125,7 +124,7 @@ fn view(
         layout.view = match entry.access {
             Access::Hide => layout.view.hide(&entry.target),
             Access::Read | Access::Write => {
-                let of_system = system.contains(&entry.source) && !writable;
+                let of_system = system.mounted.contains(&entry.source) && !writable;
                 // What the system shows, everyone may read: no owner of it has to be mapped.
                 let id_mapped = match of_system {
                     true => None,

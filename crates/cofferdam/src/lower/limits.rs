@@ -176,5 +176,5 @@ fn within_hard(resource: Resource, limit: u64) -> u64 {
 /// Since Linux 5.14 `RLIMIT_NPROC` is counted for each user namespace, so in a new one it counts the
 /// sandbox alone; before, it counted all processes of the user.
 fn nproc_counts_by_namespace() -> bool {
-    crate::host::kernel_version() >= (5, 14)
+    cofferdam_sys::uts::kernel_version() >= (5, 14)
 }

@@ -5,6 +5,7 @@
 
 use cofferdam_namespaces::View;
 use std::collections::HashSet;
+use std::fs::Metadata;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -87,38 +88,68 @@ const HOSTS: &str = "127.0.0.1 localhost cofferdam\n::1 localhost cofferdam\n";
 const NSSWITCH: &str =
     "passwd: files\ngroup: files\nhosts: files dns\nservices: files\nprotocols: files\n";
 
-/// What of the host's programs and configuration is mounted, as it is on this host.
-pub(crate) fn mounted(host_network: bool) -> impl Iterator<Item = PathBuf> {
-    let trees = TREES.iter().map(PathBuf::from);
-    // A bind through a link would show what it leads to a second time.
-    let trees = trees.filter(|tree| tree.exists() && !tree.is_symlink());
-    trees.chain(etc(host_network).filter(|path| path.exists() && !is_small_file(path)))
+/// What the preset amounts to on this host.
+#[derive(Debug, Default)]
+pub(crate) struct System {
+    /// What of the host's programs and configuration is mounted.
+    pub mounted: HashSet<PathBuf>,
+    links: Vec<(PathBuf, PathBuf)>,
+    /// Small files, with their contents.
+    files: Vec<(PathBuf, Vec<u8>)>,
+    /// Files of the sandbox's own in the place of the host's.
+    own: Vec<(&'static str, &'static str)>,
 }
 
-/// Adds what is not mounted to the view, but for what the policy's own rules name (`taken`): links
-/// and small files.
-pub(crate) fn show(view: View, host_network: bool, taken: &HashSet<PathBuf>) -> View {
-    let free = |path: &PathBuf| !taken.contains(path);
-    let links = TREES.iter().map(PathBuf::from).filter(free);
-    let mut view = links.fold(view, |view, tree| match std::fs::read_link(&tree) {
-        Ok(target) => view.symlink(tree, target),
-        Err(_) => view,
-    });
-    for path in etc(host_network)
-        .filter(free)
-        .filter(|path| is_small_file(path))
-    {
-        if let Ok(bytes) = std::fs::read(&path) {
-            view = view.file(path, bytes, 0o444);
+impl System {
+    /// Looks at each name once. Links and files that the policy's own rules name (`taken`) are left
+    /// out.
+    pub(crate) fn find(host_network: bool, taken: &HashSet<PathBuf>) -> Self {
+        let mut found = Self::default();
+        for tree in TREES.iter().map(PathBuf::from) {
+            let Ok(data) = tree.symlink_metadata() else {
+                continue;
+            };
+            if !data.is_symlink() {
+                found.mounted.insert(tree);
+            } else if !taken.contains(&tree)
+                // A bind through a link would show what it leads to a second time.
+                && let Ok(target) = std::fs::read_link(&tree)
+            {
+                found.links.push((tree, target));
+            }
         }
+        for path in etc(host_network) {
+            let Ok(data) = path.symlink_metadata() else {
+                continue;
+            };
+            if is_small_file(&data) {
+                if !taken.contains(&path)
+                    && let Ok(bytes) = std::fs::read(&path)
+                {
+                    found.files.push((path, bytes));
+                }
+            } else if !data.is_symlink() || path.exists() {
+                found.mounted.insert(path);
+            }
+        }
+        if !host_network {
+            found.own = vec![("/etc/hosts", HOSTS), ("/etc/nsswitch.conf", NSSWITCH)];
+            found
+                .own
+                .retain(|(path, _)| !taken.contains(Path::new(path)));
+        }
+        found
     }
-    if host_network {
-        return view;
+
+    /// Adds what is not mounted to the view: links and small files.
+    pub(crate) fn show(&mut self, view: View) -> View {
+        let links = self.links.drain(..);
+        let view = links.fold(view, |view, (path, target)| view.symlink(path, target));
+        let files = self.files.drain(..);
+        let view = files.fold(view, |view, (path, bytes)| view.file(path, bytes, 0o444));
+        let own = self.own.iter();
+        own.fold(view, |view, (path, text)| view.file(path, *text, 0o644))
     }
-    [("/etc/hosts", HOSTS), ("/etc/nsswitch.conf", NSSWITCH)]
-        .into_iter()
-        .filter(|(path, _)| !taken.contains(Path::new(path)))
-        .fold(view, |view, (path, text)| view.file(path, text, 0o644))
 }
 
 fn etc(host_network: bool) -> impl Iterator<Item = PathBuf> {
@@ -130,12 +161,10 @@ fn etc(host_network: bool) -> impl Iterator<Item = PathBuf> {
 
 /// A small file that everyone may read. Putting its contents into the view's memory takes a third of
 /// the calls of a mount, and none when the sandbox ends; copying more than a few pages takes longer.
-fn is_small_file(path: &Path) -> bool {
+fn is_small_file(data: &Metadata) -> bool {
     const MOST: u64 = 16 << 10;
     // A link stays one: programs read the time zone's name from where /etc/localtime leads.
-    path.symlink_metadata().is_ok_and(|data| {
-        data.is_file() && data.len() <= MOST && data.permissions().mode() & 0o004 != 0
-    })
+    data.is_file() && data.len() <= MOST && data.permissions().mode() & 0o004 != 0
 }
 
 /// The paths that the preset shows, for a wall without mounts: what may be read and executed.
