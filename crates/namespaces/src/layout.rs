@@ -177,11 +177,7 @@ fn pin_ancestors(taken: &mut ByPath<(Item, Place)>, host: &mut Host) -> Result<(
 }
 
 /// Checks each rule by itself and finds the sources.
-fn gather(
-    rules: &[Rule],
-    host: &mut Host,
-    layout: &mut Layout,
-) -> Result<Vec<Placed>, ViewError> {
+fn gather(rules: &[Rule], host: &mut Host, layout: &mut Layout) -> Result<Vec<Placed>, ViewError> {
     let own_shm = rules
         .iter()
         .any(|rule| rule.target.as_os_str() == "/dev/shm" && !dev::is_default(rule));

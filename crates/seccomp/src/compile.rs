@@ -30,13 +30,15 @@ pub(crate) fn compile(profile: &Profile, arch: Arch) -> Result<Filter, CompileEr
     let mut graph = Graph::default();
 
     // Every number with an answer of its own, named or not.
-    let mut answers: BTreeMap<u32, NodeId> = BTreeMap::new();
-    for (number, name) in arch.calls() {
-        let node = match profile.names.get(name) {
-            Some(rule) => rule_node(&mut graph, rule, profile.default).ok_or_else(too_long)?,
-            None => graph.answer(profile.default),
-        };
-        answers.insert(number, node);
+    let default = graph.answer(profile.default);
+    let mut answers: BTreeMap<u32, NodeId> =
+        arch.calls().map(|(number, _)| (number, default)).collect();
+    for (name, rule) in &profile.names {
+        // A name that only another architecture has is ignored.
+        if let Some(number) = arch.number(name) {
+            let node = rule_node(&mut graph, rule, profile.default).ok_or_else(too_long)?;
+            answers.insert(number, node);
+        }
     }
     for (&number, rule) in &profile.numbers {
         let node = rule_node(&mut graph, rule, profile.default).ok_or_else(too_long)?;

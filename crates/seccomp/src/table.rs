@@ -1,6 +1,6 @@
 //! Names and numbers of the system calls, per architecture.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::Arch;
@@ -10,8 +10,9 @@ mod x86_64;
 
 /// The calls of one architecture.
 pub(crate) struct Table {
-    by_name: BTreeMap<&'static str, u32>,
-    by_number: BTreeMap<u32, &'static str>,
+    by_name: HashMap<&'static str, u32>,
+    /// In ascending order.
+    by_number: Vec<(u32, &'static str)>,
 }
 
 impl Table {
@@ -20,13 +21,19 @@ impl Table {
     }
 
     pub(crate) fn name(&self, number: u32) -> Option<&'static str> {
-        self.by_number.get(&number).copied()
+        let place = self
+            .by_number
+            .binary_search_by_key(&number, |(number, _)| *number);
+        place.ok().map(|index| self.by_number[index].1)
     }
 
     pub(crate) fn calls(&self) -> impl Iterator<Item = (u32, &'static str)> + '_ {
-        self.by_number.iter().map(|(&number, &name)| (number, name))
+        self.by_number.iter().copied()
     }
 }
+
+/// Room for every call of an architecture, so that its table does not grow while it is built.
+const MOST_CALLS: usize = 400;
 
 /// The table of an architecture, built at the first use.
 pub(crate) fn of(arch: Arch) -> &'static Table {
@@ -39,13 +46,13 @@ pub(crate) fn of(arch: Arch) -> &'static Table {
 }
 
 fn build(runs: &'static [(u32, &'static str)]) -> Table {
-    let by_number: BTreeMap<u32, &'static str> = runs
-        .iter()
-        .flat_map(|&(first, names)| (first..).zip(names.split_ascii_whitespace()))
-        .collect();
+    let mut by_number: Vec<(u32, &'static str)> = Vec::with_capacity(MOST_CALLS);
+    for &(first, names) in runs {
+        by_number.extend((first..).zip(names.split_ascii_whitespace()));
+    }
     let by_name = by_number
         .iter()
-        .map(|(&number, &name)| (name, number))
+        .map(|&(number, name)| (name, number))
         .collect();
     Table { by_name, by_number }
 }

@@ -40,7 +40,7 @@ struct Literal {
     wanted: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug)]
 struct Branch {
     literals: Vec<Literal>,
     action: Action,
@@ -55,6 +55,9 @@ struct Loaded {
 
 /// Builds the node that decides a rule, `None` if no program can hold it.
 pub(super) fn build(graph: &mut Graph, rule: &Rule, otherwise: Action) -> Option<NodeId> {
+    if rule.branches().next().is_none() {
+        return Some(graph.answer(otherwise));
+    }
     let branches: Vec<Branch> = rule.branches().filter_map(branch).collect();
     let size: usize = branches
         .iter()
@@ -68,9 +71,12 @@ pub(super) fn build(graph: &mut Graph, rule: &Rule, otherwise: Action) -> Option
         let mut builder = Builder {
             graph,
             otherwise,
+            literals: Vec::new(),
+            answers: Vec::new(),
             states: HashMap::new(),
         };
-        if let Some(node) = builder.decide(branches.clone(), None) {
+        let steps = builder.steps(&branches);
+        if let Some(node) = builder.decide(steps, None) {
             return Some(node);
         }
     }
@@ -88,23 +94,43 @@ fn one_by_one(graph: &mut Graph, branches: &[Branch], otherwise: NodeId) -> Node
     })
 }
 
+/// Branches, one after the other: the numbers of a branch's literals, then that of its answer.
+/// Literals count from 0 and answers from `MAX_LITERALS`, which there are not more of either.
+type Steps = Vec<u8>;
+
 struct Builder<'a> {
     graph: &'a mut Graph,
     otherwise: NodeId,
-    states: HashMap<(Vec<Branch>, Option<Loaded>), NodeId>,
+    /// The different literals and answers, by number.
+    literals: Vec<Literal>,
+    answers: Vec<NodeId>,
+    states: HashMap<(Steps, Option<Loaded>), NodeId>,
 }
 
 impl Builder<'_> {
+    fn steps(&mut self, branches: &[Branch]) -> Steps {
+        let mut steps = Steps::new();
+        for branch in branches {
+            for &literal in &branch.literals {
+                steps.push(number(&mut self.literals, literal) as u8);
+            }
+            let answer = self.graph.answer(branch.action);
+            let answer = number(&mut self.answers, answer);
+            steps.push((MAX_LITERALS + answer) as u8);
+        }
+        steps
+    }
+
     /// The node for these branches with this word loaded; `None` if there are too many states.
-    fn decide(&mut self, branches: Vec<Branch>, loaded: Option<Loaded>) -> Option<NodeId> {
-        let Some(first) = branches.first() else {
+    fn decide(&mut self, steps: Steps, loaded: Option<Loaded>) -> Option<NodeId> {
+        let Some(&first) = steps.first() else {
             return Some(self.otherwise);
         };
-        let Some(literal) = first.literals.first() else {
-            return Some(self.graph.answer(first.action));
+        let Some(literal) = self.literal(first) else {
+            return Some(self.answers[usize::from(first) - MAX_LITERALS]);
         };
         let test = literal.test;
-        let state = (branches, loaded);
+        let state = (steps, loaded);
         if let Some(&node) = self.states.get(&state) {
             return Some(node);
         }
@@ -112,36 +138,53 @@ impl Builder<'_> {
             return None;
         }
         let (after_yes, after_no) = test.loaded_after();
-        let yes = self.decide(assume(&state.0, test, true), after_yes)?;
-        let no = self.decide(assume(&state.0, test, false), after_no)?;
+        let yes = self.decide(self.assume(&state.0, test, true), after_yes)?;
+        let no = self.decide(self.assume(&state.0, test, false), after_no)?;
         let node = test.node(self.graph, loaded, yes, no);
         self.states.insert(state, node);
         Some(node)
     }
+
+    /// What is left of the branches once a test has this outcome.
+    fn assume(&self, steps: &[u8], test: Test, outcome: bool) -> Steps {
+        let mut left = Steps::with_capacity(steps.len());
+        let is_answer = |step: &u8| self.literal(*step).is_none();
+        for branch in steps.split_inclusive(is_answer) {
+            let start = left.len();
+            let mut failed = false;
+            for &step in branch {
+                let implied = self.literal(step).and_then(|literal| {
+                    Some(test.implies(outcome, literal.test)? == literal.wanted)
+                });
+                match implied {
+                    None => left.push(step),
+                    Some(true) => {}
+                    Some(false) => failed = true,
+                }
+            }
+            if failed {
+                left.truncate(start);
+            } else if left.len() == start + 1 {
+                // What comes after a branch that always holds is never reached.
+                break;
+            }
+        }
+        left
+    }
+
+    /// The literal that a step is, if it is not an answer.
+    fn literal(&self, step: u8) -> Option<Literal> {
+        self.literals.get(usize::from(step)).copied()
+    }
 }
 
-/// What is left of the branches once a test has this outcome.
-fn assume(branches: &[Branch], test: Test, outcome: bool) -> Vec<Branch> {
-    let mut left = Vec::with_capacity(branches.len());
-    for branch in branches {
-        let open = |literal: &Literal| test.implies(outcome, literal.test) != Some(literal.wanted);
-        let failed =
-            |literal: &Literal| test.implies(outcome, literal.test) == Some(!literal.wanted);
-        if branch.literals.iter().any(failed) {
-            continue;
-        }
-        let literals: Vec<Literal> = branch.literals.iter().copied().filter(open).collect();
-        let decided = literals.is_empty();
-        left.push(Branch {
-            literals,
-            action: branch.action,
-        });
-        // What comes after a branch that always holds is never reached.
-        if decided {
-            break;
-        }
-    }
-    left
+/// The number of a value in a list of different ones, where it is added if it is new.
+fn number<T: PartialEq>(list: &mut Vec<T>, value: T) -> usize {
+    let known = list.iter().position(|other| *other == value);
+    known.unwrap_or_else(|| {
+        list.push(value);
+        list.len() - 1
+    })
 }
 
 /// A branch in terms of tests; `None` if it never holds.

@@ -34,6 +34,8 @@ pub(super) enum Node {
 pub(super) struct Graph {
     nodes: Vec<Node>,
     ids: HashMap<Node, NodeId>,
+    /// Of the answers: there are few, and they are asked for with each call.
+    answers: Vec<(Action, NodeId)>,
 }
 
 /// A conditional jump skips at most 255 instructions. Up to two may yet come between a branch and
@@ -43,7 +45,12 @@ const NEAR: usize = 253;
 impl Graph {
     /// The node that answers with an action.
     pub(super) fn answer(&mut self, action: Action) -> NodeId {
-        self.intern(Node::Return(action.encode()))
+        if let Some((_, id)) = self.answers.iter().find(|(known, _)| *known == action) {
+            return *id;
+        }
+        let id = self.intern(Node::Return(action.encode()));
+        self.answers.push((action, id));
+        id
     }
 
     /// A branch, or its target where both are the same.

@@ -51,8 +51,8 @@ fn group(ranges: &[Range]) -> Vec<Group> {
         let first = end.saturating_sub(2 * MAX_SINGLES + 1);
         let choice = (first..end)
             .filter_map(|begin| {
-                let group = as_group(ranges, begin, end)?;
-                Some((best[begin].0 + 1 + group.singles.len(), begin))
+                let (_, singles) = base(ranges, begin, end)?;
+                Some((best[begin].0 + 1 + singles, begin))
             })
             .min();
         best.push(choice.expect("a range alone is a group"));
@@ -70,30 +70,38 @@ fn group(ranges: &[Range]) -> Vec<Group> {
 
 /// `ranges[begin..end]` as a group, if all but few single numbers have one answer.
 fn as_group(ranges: &[Range], begin: usize, end: usize) -> Option<Group> {
+    let (base, _) = base(ranges, begin, end)?;
+    let members = &ranges[begin..end];
+    let others = members.iter().filter(|range| range.node != base);
+    Some(Group {
+        start: members[0].start,
+        base,
+        singles: others.map(|range| (range.start, range.node)).collect(),
+    })
+}
+
+/// The answer that `ranges[begin..end]` have in common but for the fewest single numbers, and how many
+/// these are.
+fn base(ranges: &[Range], begin: usize, end: usize) -> Option<(NodeId, usize)> {
     let members = &ranges[begin..end];
     let is_single = |index: usize| {
         let next = ranges.get(index + 1).map(|next| next.start);
         next == Some(ranges[index].start + 1)
     };
+    // More than one number can only have the group's own answer.
+    let mut wide = (begin..end).filter(|&index| !is_single(index));
+    let only = wide.next().map(|index| ranges[index].node);
+    if wide.any(|index| Some(ranges[index].node) != only) {
+        return None;
+    }
     members
         .iter()
-        .filter_map(|candidate| {
-            let base = candidate.node;
-            let mut singles = Vec::new();
-            for (index, range) in members.iter().enumerate() {
-                if range.node == base {
-                    continue;
-                }
-                if singles.len() == MAX_SINGLES || !is_single(begin + index) {
-                    return None;
-                }
-                singles.push((range.start, range.node));
-            }
-            Some(Group {
-                start: members[0].start,
-                base,
-                singles,
-            })
+        .map(|candidate| candidate.node)
+        .filter(|base| only.is_none_or(|only| only == *base))
+        .map(|base| {
+            let singles = members.iter().filter(|range| range.node != base).count();
+            (base, singles)
         })
-        .min_by_key(|group| group.singles.len())
+        .filter(|(_, singles)| *singles <= MAX_SINGLES)
+        .min_by_key(|(_, singles)| *singles)
 }
