@@ -241,7 +241,11 @@ pub enum PrepareError {
     )]
     Empty,
     /// A host path could not be opened.
-    #[error("cannot open {path:?} for a landlock rule: check that it exists and can be reached")]
+    #[error(
+        "cannot open {path:?} for a landlock rule ({source}): check that it exists and can be \
+         reached; each such rule keeps a descriptor, so many of them need a higher limit of open \
+         files"
+    )]
     Open {
         /// The path as it was given.
         path: PathBuf,

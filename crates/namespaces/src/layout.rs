@@ -518,25 +518,24 @@ fn mount_point(what: &What) -> Entry {
 /// Puts an entry in the nearest tmpfs above it, with its parents. Paths come in order, so a parent
 /// that has a rule of its own is there already.
 fn put(contents: &mut ByPath<ByPath<Entry>>, path: &Path, entry: Entry) {
-    let Some(owner) = path
-        .ancestors()
-        .skip(1)
-        .find(|dir| contents.contains_key(dir.as_os_str()))
-    else {
-        return;
-    };
-    let tree = contents.get_mut(owner.as_os_str());
-    let (Ok(inner), Some(tree)) = (path.strip_prefix(owner), tree) else {
-        return;
-    };
-    for parent in inner.ancestors().skip(1) {
-        let parent = parent.as_os_str();
-        if !parent.is_empty() && !tree.contains_key(parent) {
-            let mode = PARENT_MODE;
-            tree.insert(parent.into(), Entry::Dir { mode });
+    let bytes = path.as_os_str().as_bytes();
+    let slashes = (0..bytes.len()).filter(|&at| bytes[at] == b'/');
+    for slash in slashes.clone().rev() {
+        let above = OsStr::from_bytes(&bytes[..slash.max(1)]);
+        let Some(tree) = contents.get_mut(above) else {
+            continue;
+        };
+        let start = slash + 1;
+        for end in slashes.filter(|&end| end > start) {
+            let parent = OsStr::from_bytes(&bytes[start..end]);
+            if !tree.contains_key(parent) {
+                let mode = PARENT_MODE;
+                tree.insert(parent.into(), Entry::Dir { mode });
+            }
         }
+        tree.insert(OsStr::from_bytes(&bytes[start..]).into(), entry);
+        return;
     }
-    tree.insert(inner.into(), entry);
 }
 
 impl What {

@@ -30,27 +30,21 @@ const TREES: &[&str] = &[
 const ETC: &[&str] = &[
     "alternatives",
     "bash.bashrc",
-    "ca-certificates",
-    "ca-certificates.conf",
     "crypto-policies",
     "debian_version",
-    "default/locale",
     "fonts",
-    "gai.conf",
-    "host.conf",
     "inputrc",
     "java-11-openjdk",
     "java-17-openjdk",
     "java-21-openjdk",
     "java-25-openjdk",
     "ld.so.cache",
-    "ld.so.conf",
-    "ld.so.conf.d",
     "locale.alias",
     "locale.conf",
     "localtime",
     "lsb-release",
-    "maven",
+    "maven/logging",
+    "maven/m2.conf",
     "mime.types",
     "os-release",
     "perl",
@@ -69,7 +63,6 @@ const ETC: &[&str] = &[
     "python3.13",
     "python3.14",
     "R",
-    "security/limits.conf",
     "services",
     "shells",
     "ssl/certs",
@@ -77,11 +70,16 @@ const ETC: &[&str] = &[
     "ssl/openssl.cnf",
     "terminfo",
     "timezone",
-    "xdg",
 ];
 
 /// Files of the host that tell programs how to reach names; with the host's network only.
-const ETC_NETWORK: &[&str] = &["hosts", "resolv.conf", "nsswitch.conf"];
+const ETC_NETWORK: &[&str] = &[
+    "gai.conf",
+    "host.conf",
+    "hosts",
+    "nsswitch.conf",
+    "resolv.conf",
+];
 
 /// Without a network there is one name to know, and files to know it from.
 const HOSTS: &str = "127.0.0.1 localhost cofferdam\n::1 localhost cofferdam\n";
@@ -109,10 +107,10 @@ impl System {
             let Ok(data) = tree.symlink_metadata() else {
                 continue;
             };
+            // A bind through a link would show what it leads to a second time.
             if !data.is_symlink() {
                 found.mounted.insert(tree);
             } else if !taken.contains(&tree)
-                // A bind through a link would show what it leads to a second time.
                 && let Ok(target) = std::fs::read_link(&tree)
             {
                 found.links.push((tree, target));

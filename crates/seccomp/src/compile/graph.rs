@@ -1,6 +1,6 @@
 //! A program as a graph in which equal nodes exist once, and its layout as instructions.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use libc::sock_filter;
 
@@ -12,7 +12,7 @@ use crate::interpret::{AND, JA, LOAD, RET};
 pub(super) struct NodeId(usize);
 
 /// An instruction and what comes after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Node {
     /// The program's answer.
     Return(u32),
@@ -33,7 +33,7 @@ pub(super) enum Node {
 #[derive(Default)]
 pub(super) struct Graph {
     nodes: Vec<Node>,
-    ids: HashMap<Node, NodeId>,
+    ids: BTreeMap<Node, NodeId>,
     /// Of the answers: there are few, and they are asked for with each call.
     answers: Vec<(Action, NodeId)>,
 }
