@@ -1,6 +1,6 @@
 //! Signals to the command reach the program.
 
-use crate::common::{cofferdam, directory, text, until, wait, walls};
+use crate::common::{directory, text, until, wait, walls};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use std::fs;
@@ -16,7 +16,10 @@ struct Running {
 impl Running {
     fn start(script: &str) -> Self {
         let directory = directory();
-        let mut command = cofferdam();
+        // Whoever runs the tests may ignore some (nohup, a shell's background job), and what is
+        // ignored from the start is not passed on.
+        let mut command = Command::new("env");
+        command.args(["--default-signal", env!("CARGO_BIN_EXE_cofferdam")]);
         command.args(["run", "--workspace", text(directory.path())]);
         Self::of(command.args(["--", "sh", "-c", script]), directory)
     }
