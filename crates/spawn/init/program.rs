@@ -1,7 +1,7 @@
 //! Taking a request and starting its program.
 
 use crate::protocol::{
-    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, Request, SOCKET, SUBREAPER,
+    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, Request, SHIELD, SOCKET,
 };
 use crate::sysno;
 use core::ptr::null_mut;
@@ -148,7 +148,7 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
         argv,
         envp,
         stdio,
-        shield: request.argument & SUBREAPER != 0,
+        shield: request.argument & SHIELD != 0,
         step: 0,
         errno: 0,
     };

@@ -1,6 +1,7 @@
 //! What to run: the request that init gets.
 
-use crate::protocol::{Request, START, SUBREAPER};
+use crate::plan::Layers;
+use crate::protocol::{Request, SHIELD, START, SUBREAPER};
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct Command {
 
 impl Command {
     /// The bytes that start this command: the request, then its strings.
-    pub(crate) fn encode(&self, process_namespace: bool) -> Vec<u8> {
+    pub(crate) fn encode(&self, layers: &Layers) -> Vec<u8> {
         let strings = || {
             std::iter::once(&self.directory)
                 .chain(&self.candidates)
@@ -38,7 +39,11 @@ impl Command {
             candidates: count(self.candidates.len()),
             argc: count(self.argv.len()),
             envc: count(self.envp.len()),
-            argument: if process_namespace { 0 } else { SUBREAPER },
+            argument: match (layers.namespaces.pid, layers.landlock.is_some()) {
+                (true, _) => 0,
+                (false, true) => SUBREAPER | SHIELD,
+                (false, false) => SUBREAPER,
+            },
             timeout: self.timeout.map_or(0, |limit| {
                 // A limit of nothing would read as no limit.
                 u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1)

@@ -33,7 +33,7 @@ pub struct Request {
     pub argc: u32,
     /// How many `NAME=value` variables.
     pub envc: u32,
-    /// The signal's number; for [`START`] the [`SUBREAPER`] bit.
+    /// The signal's number; for [`START`] the bits [`SUBREAPER`] and [`SHIELD`].
     pub argument: u32,
     /// Nanoseconds after which everything is ended; 0 for no limit.
     pub timeout: u64,
@@ -50,6 +50,9 @@ impl Request {
 /// In [`Request::argument`]: there is no process namespace, so init must adopt and kill what the
 /// program leaves behind.
 pub const SUBREAPER: u32 = 1;
+
+/// In [`Request::argument`], beside [`SUBREAPER`]: Landlock is to keep the program's signals from init.
+pub const SHIELD: u32 = 2;
 
 /// The program runs; `value` is its process id as init sees it.
 pub const STARTED: u32 = 1;

@@ -30,7 +30,7 @@ pub(crate) fn start(
     if let Some(group) = &plan.layers().cgroup {
         watch::ensure(group.parent.directories())?;
     }
-    let request = command.encode(plan.layers().namespaces.pid);
+    let request = command.encode(plan.layers());
     let Launched {
         init: Cloned { pid, pidfd },
         control,
