@@ -92,9 +92,10 @@ impl<'a> Court<'a> {
                 Evidence::Unknown(why) => untold.push(format!("{layer} not told: {why}")),
                 Evidence::Held(_) => {
                     let refusal = seen.refusal();
-                    // These two stand on namespaces: theirs is only what comes out differently.
-                    let on_top = matches!(layer, Layer::Filesystem | Layer::Network);
-                    if on_top && by_namespaces.as_ref() == Some(&refusal) {
+                    // What stands on namespaces gets only what comes out differently.
+                    if walls::stands_on_namespaces(layer)
+                        && by_namespaces.as_ref() == Some(&refusal)
+                    {
                         continue;
                     }
                     holding.push(format!("{layer} ({refusal})"));

@@ -5,6 +5,8 @@ use crate::stage::{Stage, VARIABLE};
 use cofferdam::{
     Bytes, Enforce, Host, Layer, Layers, Limits, Sandbox, SandboxBuilder, SyscallIntent,
 };
+use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -138,11 +140,24 @@ pub fn build(wall: Wall, stage: &Stage, host: &Host) -> Result<Sandbox, String> 
 
 fn only(layer: Layer) -> Layers {
     let none = Layer::ALL.into_iter().fold(Layers::default(), Layers::off);
-    let layers = none.with(layer, Enforce::Require);
-    match layer {
-        Layer::Filesystem | Layer::Network => layers.require(Layer::Namespaces),
+    let layers = match layer {
         // As much of it as this kernel has: without the other layers it needs more than they leave it.
-        Layer::Landlock => layers.prefer(layer),
-        _ => layers,
+        Layer::Landlock => none.prefer(layer),
+        _ => none.with(layer, Enforce::Require),
+    };
+    match stands_on_namespaces(layer) {
+        true => layers.require(Layer::Namespaces),
+        false => layers,
+    }
+}
+
+/// Whether a layer cannot be tried without namespaces: a view and a network of its own are made of
+/// them, and a root caller gets no wall without them.
+pub fn stands_on_namespaces(layer: Layer) -> bool {
+    let root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
+    match layer {
+        Layer::Filesystem | Layer::Network => true,
+        Layer::Landlock | Layer::Seccomp => root,
+        _ => false,
     }
 }
