@@ -99,9 +99,7 @@ pub(crate) fn launch(
     };
     let _dumpable = ids_by_host.then(dumpable::Guard::new);
     let started = Instant::now();
-    let newborn = Newborn {
-        cloned: Some(clone(&job, &stack, cgroup.as_ref())?),
-    };
+    let newborn = clone(&job, &stack, cgroup.as_ref())?;
     // Only the child holds its end now, so its death is the end of the socket.
     drop(theirs);
     if let (Some(map), Some((_, write))) = (&layers.id_map, &ids_ready) {
@@ -146,7 +144,7 @@ fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, SpawnError
 /// Clones the child with all signals blocked: a handler of the host that ran in the child would run
 /// on the host's memory. `CLONE_CLEAR_SIGHAND` takes the handlers away, the mask covers the moment
 /// before.
-fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Cloned, SpawnError> {
+fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newborn, SpawnError> {
     let flags =
         libc::CLONE_VM as u64 | CLONE_CLEAR_SIGHAND | job.plan.layers().namespaces.clone_flags();
     let mask = host("a signal mask", SignalMask::FULL.set())?;
@@ -162,8 +160,12 @@ fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Cloned
             std::ptr::from_ref(job).cast_mut().cast(),
         )
     };
+    // A guard before anything else can fail.
+    let newborn = cloned.map(|cloned| Newborn {
+        cloned: Some(cloned),
+    });
     host("the signal mask", mask.set())?;
-    cloned.map_err(|errno| SpawnError::Clone {
+    newborn.map_err(|errno| SpawnError::Clone {
         flags: job.plan.clone_line(),
         errno,
     })

@@ -44,7 +44,6 @@ const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x04;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 const FSOPEN_CLOEXEC: u32 = 1;
 const FSMOUNT_CLOEXEC: u32 = 1;
-const FSCONFIG_SET_FLAG: u32 = 0;
 const FSCONFIG_SET_STRING: u32 = 1;
 const FSCONFIG_CMD_CREATE: u32 = 6;
 
@@ -202,25 +201,6 @@ pub fn fsconfig_string(fs: RawFd, key: &CStr, value: &CStr) -> Result<()> {
             FSCONFIG_SET_STRING,
             key.as_ptr(),
             value.as_ptr(),
-            0
-        )
-    };
-    Errno::check(answer).map(drop)
-}
-
-/// Sets a parameter of the file system that has no value (fsconfig(2), Linux 5.2).
-///
-/// # Errors
-/// `EINVAL` for a key that the file system does not take.
-pub fn fsconfig_flag(fs: RawFd, key: &CStr) -> Result<()> {
-    // SAFETY: FSCONFIG_SET_FLAG only reads the key up to its NUL.
-    let answer = unsafe {
-        syscall!(
-            libc::SYS_fsconfig,
-            fs,
-            FSCONFIG_SET_FLAG,
-            key.as_ptr(),
-            0,
             0
         )
     };
