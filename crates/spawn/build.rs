@@ -15,7 +15,19 @@ fn main() {
     println!("cargo::rerun-if-changed=src/protocol.rs");
 
     // init's sources, next to each other: `mod` looks beside the main file.
-    for file in ["main", "memory", "program", "supervise", "sysno", "watch"] {
+    for file in [
+        "main",
+        "ending",
+        "memory",
+        "program",
+        "socket",
+        "supervise",
+        "sysno",
+        "table",
+        "terminal",
+        "time",
+        "watch",
+    ] {
         copy(Path::new("init").join(format!("{file}.rs")), &out);
     }
     copy(Path::new("src").join("protocol.rs"), &out);

@@ -11,6 +11,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cofferdam-seccomp", &["cofferdam-sys"]),
     ("cofferdam-landlock", &["cofferdam-sys"]),
     ("cofferdam-cgroups", &["cofferdam-sys"]),
+    ("cofferdam-changes", &["cofferdam-sys", "cofferdam-policy"]),
+    ("cofferdam-image", &["cofferdam-sys"]),
     (
         "cofferdam-spawn",
         &[
@@ -30,6 +32,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cofferdam-seccomp",
             "cofferdam-landlock",
             "cofferdam-cgroups",
+            "cofferdam-changes",
+            "cofferdam-image",
             "cofferdam-spawn",
         ],
     ),

@@ -33,6 +33,33 @@ fn large_output_on_both_pipes_blocks_nobody() {
     assert_eq!(output.stderr.len(), 2 * SIZE);
 }
 
+/// Two writers to one open file: each writes at the file's position, never over the other.
+#[test]
+fn a_file_shared_by_both_streams_and_the_host_loses_nothing() {
+    const LINES: usize = 400;
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let mut log = File::create(&path).expect("made");
+    let sandbox = sandbox();
+    let script = format!("for i in $(seq {LINES}); do echo out; echo err >&2; done; echo last");
+    let mut child = sh(&sandbox, &script)
+        .stdout(log.try_clone().expect("a copy"))
+        .stderr(log.try_clone().expect("a copy"))
+        .spawn()
+        .expect("the shell runs");
+    for _ in 0..LINES {
+        log.write_all(b"host\n").expect("written");
+        thread::sleep(Duration::from_micros(50));
+    }
+    assert!(child.wait().expect("wait").success());
+    let text = fs::read_to_string(&path).expect("read");
+    let count = |line| text.lines().filter(|have| *have == line).count();
+    assert_eq!(
+        [count("out"), count("err"), count("host"), count("last")],
+        [LINES, LINES, LINES, 1]
+    );
+}
+
 #[test]
 fn standard_input_is_fed_while_output_is_read() {
     let sandbox = sandbox();

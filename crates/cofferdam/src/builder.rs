@@ -1,7 +1,7 @@
 //! Building a sandbox.
 
 use crate::error::BuildError;
-use crate::lower;
+use crate::lower::{self, Start};
 use crate::sandbox::Sandbox;
 use cofferdam_policy::{
     Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Syscalls,
@@ -28,6 +28,13 @@ impl SandboxBuilder {
     /// directory of every command.
     pub fn workspace(mut self, path: impl Into<PathBuf>) -> Self {
         self.policy.filesystem = self.policy.filesystem.workspace(path);
+        self
+    }
+
+    /// The directory the program works in, as an overlay: what it writes goes to an upper layer, and the
+    /// host's files stay as they are until [`Changes::apply`](crate::Changes::apply).
+    pub fn overlay_workspace(mut self, path: impl Into<PathBuf>) -> Self {
+        self.policy.filesystem = self.policy.filesystem.overlay_workspace(path);
         self
     }
 
@@ -108,6 +115,6 @@ impl SandboxBuilder {
         let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
         let policy = self.policy.rebase(&here);
         policy.validate()?;
-        lower::lower(policy).map(Sandbox::new)
+        lower::lower(policy, &Start::default()).map(Sandbox::new)
     }
 }

@@ -4,6 +4,7 @@ use crate::enforcement::Enforcement;
 use crate::error::{SignalError, WaitError};
 use crate::lower::Lowered;
 use crate::output::{ExitStatus, Output};
+use crate::pty::Pty;
 use cofferdam_spawn::Process;
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,7 +14,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// A running command, as `std::process::Child`, with one difference: **dropping it kills** the
-/// program and every descendant, and waits for their end.
+/// program and every descendant, and waits for their end. In a [`Session`](crate::Session), it kills
+/// the program and those descendants that have made no session of their own.
 #[derive(Debug)]
 pub struct Child {
     /// The pipe to standard input, if it was asked for.
@@ -22,19 +24,40 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The pipe from standard error, if it was asked for.
     pub stderr: Option<ChildStderr>,
-    process: Process,
+    /// The host's side of the terminal, if it was asked for.
+    pub pty: Option<Pty>,
+    running: Running,
+    init: u32,
     enforcement: Enforcement,
     relays: [Option<JoinHandle<()>>; 2],
+}
+
+/// The program, and what it leaves on the host.
+#[derive(Debug)]
+struct Running {
+    process: Process,
     /// Keeps what the sandbox holds on the host (private directories of a host without
-    /// namespaces) as long as the child runs.
-    _lowered: Arc<Lowered>,
+    /// namespaces, layers on disk) as long as the child runs.
+    lowered: Arc<Lowered>,
+    ended: Option<ExitStatus>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.ended.is_none() && self.lowered.watch.is_some() {
+            self.process.end();
+            self.lowered.take_away();
+        }
+    }
 }
 
 impl Child {
     pub(crate) fn new(
         process: Process,
+        init: u32,
         enforcement: Enforcement,
         lowered: Arc<Lowered>,
+        pty: Option<Pty>,
         streams: [(Option<OwnedFd>, Option<JoinHandle<()>>); 3],
     ) -> Self {
         // The relay of standard input ends with the pipe's reader; nobody waits for it.
@@ -43,16 +66,21 @@ impl Child {
             stdin: stdin.map(ChildStdin::from),
             stdout: stdout.map(ChildStdout::from),
             stderr: stderr.map(ChildStderr::from),
-            process,
+            pty,
+            running: Running {
+                process,
+                lowered,
+                ended: None,
+            },
+            init,
             enforcement,
             relays: [out, err],
-            _lowered: lowered,
         }
     }
 
     /// The host's process id of the sandbox's process 1, the parent of the program.
     pub fn id(&self) -> u32 {
-        self.process.id()
+        self.init
     }
 
     /// What is in force around the program.
@@ -61,7 +89,7 @@ impl Child {
     }
 
     /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
-    /// when this returns.
+    /// when this returns, unless it is one of a [`Session`](crate::Session)'s.
     ///
     /// # Errors
     /// [`WaitError`] when the kernel refuses to wait.
@@ -90,12 +118,13 @@ impl Child {
         self.poll(Some(Duration::ZERO))
     }
 
-    /// Kills the program and every descendant.
+    /// Kills the program and every descendant; in a [`Session`](crate::Session), those that have made
+    /// no session of their own.
     ///
     /// # Errors
     /// [`SignalError`] when the kernel refuses; none when all has ended already.
     pub fn kill(&mut self) -> Result<(), SignalError> {
-        Ok(self.process.kill()?)
+        Ok(self.running.process.kill()?)
     }
 
     /// Sends a signal (signal(7)) to the program alone.
@@ -103,10 +132,11 @@ impl Child {
     /// # Errors
     /// [`SignalError`] when the program has ended.
     pub fn signal(&self, signal: i32) -> Result<(), SignalError> {
-        Ok(self.process.signal(signal)?)
+        Ok(self.running.process.signal(signal)?)
     }
 
-    /// Closes standard input, reads what the program writes to its pipes, and waits for its end.
+    /// Closes standard input, reads what the program writes to its pipes, and waits for its end. What it
+    /// writes to a terminal is collected as standard output.
     ///
     /// # Errors
     /// [`WaitError`] when a pipe cannot be read or the kernel refuses to wait.
@@ -121,6 +151,7 @@ impl Child {
                 let stderr = other.join().unwrap_or_else(|_| Ok(Vec::new()));
                 (stdout, stderr)
             }),
+            (None, None) => (self.pty.take().map_or(Ok(Vec::new()), read), Ok(Vec::new())),
             (stdout, stderr) => (
                 stdout.map_or(Ok(Vec::new()), read),
                 stderr.map_or(Ok(Vec::new()), read),
@@ -134,14 +165,11 @@ impl Child {
         })
     }
 
-    /// Becomes readable when the program has ended.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn readiness(&self) -> BorrowedFd<'_> {
-        self.process.readiness()
-    }
-
     fn poll(&mut self, limit: Option<Duration>) -> Result<Option<ExitStatus>, WaitError> {
-        let Some(ended) = self.process.wait(limit)? else {
+        if let Some(status) = &self.running.ended {
+            return Ok(Some(status.clone()));
+        }
+        let Some(ended) = self.running.process.wait(limit)? else {
             return Ok(None);
         };
         // What the program wrote to a regular file is there once its end is known.
@@ -150,14 +178,16 @@ impl Child {
                 let _ = relay.join();
             }
         }
-        Ok(Some(ExitStatus::new(ended)))
+        let status = ExitStatus::new(ended, self.running.lowered.take_away());
+        self.running.ended = Some(status.clone());
+        Ok(Some(status))
     }
 }
 
-/// The pidfd of the sandbox's process 1.
+/// Becomes readable when the program has ended, for poll(2); [`Child::try_wait`] then tells how.
 impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.process.as_fd()
+        self.running.process.readiness()
     }
 }
 

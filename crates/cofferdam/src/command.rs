@@ -6,14 +6,18 @@ use crate::environment;
 use crate::error::{RunError, SpawnError};
 use crate::lower::Lowered;
 use crate::output::{ExitStatus, Output};
+use crate::pool::{self, Ready};
+use crate::pty::{Pty, PtySize};
 use crate::sandbox::Sandbox;
+use crate::session;
 use crate::stdio::{Stdio, Stream, Which};
+use cofferdam_spawn::Process;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 /// A command to start in a [`Sandbox`], as `std::process::Command`.
@@ -23,6 +27,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub struct Command {
     lowered: Arc<Lowered>,
+    place: Place,
     program: OsString,
     arguments: Vec<OsString>,
     /// `None` removes the variable.
@@ -31,12 +36,46 @@ pub struct Command {
     directory: Option<PathBuf>,
     timeout: Option<Duration>,
     streams: [Option<Stdio>; 3],
+    terminal: Option<PtySize>,
+}
+
+/// Where a command is started.
+#[derive(Debug)]
+enum Place {
+    /// Behind walls of its own.
+    Alone,
+    /// In a session, which it does not keep alive.
+    Session(Weak<session::Inner>),
+    /// In an environment of a pool, if one stands ready.
+    Pool(Arc<pool::Shared>),
+}
+
+/// A program that was started, the process id of the init it runs under, and what was prepared for it.
+struct Begun {
+    process: Process,
+    init: u32,
+    lowered: Arc<Lowered>,
 }
 
 impl Command {
     pub(crate) fn new(sandbox: &Sandbox, program: &OsStr) -> Self {
+        Self::at(Place::Alone, Arc::clone(&sandbox.lowered), program)
+    }
+
+    pub(crate) fn in_session(session: &Arc<session::Inner>, program: &OsStr) -> Self {
+        let lowered = Arc::clone(&session.lowered);
+        Self::at(Place::Session(Arc::downgrade(session)), lowered, program)
+    }
+
+    pub(crate) fn of_pool(pool: &Arc<pool::Shared>, program: &OsStr) -> Self {
+        let lowered = Arc::clone(&pool.lowered);
+        Self::at(Place::Pool(Arc::clone(pool)), lowered, program)
+    }
+
+    fn at(place: Place, lowered: Arc<Lowered>, program: &OsStr) -> Self {
         Self {
-            lowered: Arc::clone(&sandbox.lowered),
+            lowered,
+            place,
             program: program.to_owned(),
             arguments: Vec::new(),
             variables: BTreeMap::new(),
@@ -44,6 +83,7 @@ impl Command {
             directory: None,
             timeout: None,
             streams: [const { None }; 3],
+            terminal: None,
         }
     }
 
@@ -123,6 +163,14 @@ impl Command {
         self
     }
 
+    /// Gives the command a terminal of the sandbox's own as standard input, output and error, with job
+    /// control; its other side is [`Child::pty`](crate::Child::pty). [`Command::output`] collects what
+    /// is written to it.
+    pub fn pty(&mut self, size: PtySize) -> &mut Self {
+        self.terminal = Some(size);
+        self
+    }
+
     /// Starts the command. Returns when the program has been executed behind the whole wall;
     /// blocks for that long (about a millisecond).
     ///
@@ -151,6 +199,13 @@ impl Command {
 
     pub(crate) fn spawn_with(&mut self, defaults: [Stdio; 3]) -> Result<Child, SpawnError> {
         let command = self.resolve()?;
+        let defaults = match self.terminal {
+            None => defaults,
+            Some(_) => {
+                self.check_terminal()?;
+                [Stdio::null(), Stdio::null(), Stdio::null()]
+            }
+        };
         let other_user = self.lowered.throwaway.is_some();
         let open = |which: Which, default: &Stdio| {
             let chosen = self.streams[which as usize].as_ref().unwrap_or(default);
@@ -168,29 +223,96 @@ impl Command {
                 stream.give_to(id.0).map_err(SpawnError::Stdio)?;
             }
         }
-        let process = lowered
-            .plan
-            .spawn(
-                &command,
-                [
-                    stdin.inner.as_fd(),
-                    stdout.inner.as_fd(),
-                    stderr.inner.as_fd(),
-                ],
-            )
-            .map_err(|error| SpawnError::explain(error, &self.program, &command))?;
+        let streams = [
+            stdin.inner.as_fd(),
+            stdout.inner.as_fd(),
+            stderr.inner.as_fd(),
+        ];
+        let Begun {
+            mut process,
+            init,
+            lowered,
+        } = self.start(&command, streams)?;
+        let pty = process.take_terminal().map(Pty::new);
         let enforcement = Enforcement::of_child(Arc::clone(&lowered.reports));
         // The program's ends of the pipes must close here, or the host never reads their end.
         Ok(Child::new(
             process,
+            init,
             enforcement,
-            Arc::clone(lowered),
+            lowered,
+            pty,
             [
                 (stdin.pipe, stdin.relay),
                 (stdout.pipe, stdout.relay),
                 (stderr.pipe, stderr.relay),
             ],
         ))
+    }
+
+    fn check_terminal(&self) -> Result<(), SpawnError> {
+        if self.streams.iter().any(Option::is_some) {
+            return Err(SpawnError::TerminalAndStream);
+        }
+        // Without a view `/dev/pts` would be the host's.
+        if self.lowered.plan.layers().mounts.is_none() || !self.lowered.policy.filesystem.dev {
+            return Err(SpawnError::NoTerminal);
+        }
+        Ok(())
+    }
+
+    fn start(
+        &self,
+        command: &cofferdam_spawn::Command,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<Begun, SpawnError> {
+        let explain = |error| SpawnError::explain(error, &self.program, command);
+        let (process, lowered) = match &self.place {
+            Place::Alone => self.start_alone(command, streams)?,
+            Place::Pool(pool) => match pool.take() {
+                Some(Ready { session, lowered }) => {
+                    let process = session.spawn_only(command, streams);
+                    pool.refill();
+                    (process.map_err(explain)?, lowered)
+                }
+                None => {
+                    pool.refill();
+                    self.start_alone(command, streams)?
+                }
+            },
+            Place::Session(session) => {
+                let session = session.upgrade();
+                let Some((session, live)) = session.as_ref().and_then(|s| Some((s, s.live()?)))
+                else {
+                    return Err(explain(cofferdam_spawn::SpawnError::Ended {
+                        how: "it was dropped".into(),
+                    }));
+                };
+                return Ok(Begun {
+                    process: live.spawn(command, streams).map_err(explain)?,
+                    init: live.id(),
+                    lowered: Arc::clone(&session.lowered),
+                });
+            }
+        };
+        let init = process.init_id().unwrap_or(0);
+        Ok(Begun {
+            process,
+            init,
+            lowered,
+        })
+    }
+
+    fn start_alone(
+        &self,
+        command: &cofferdam_spawn::Command,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<(Process, Arc<Lowered>), SpawnError> {
+        let lowered = self.lowered.for_start().map_err(SpawnError::prepare)?;
+        match lowered.plan.spawn(command, streams) {
+            Ok(process) => Ok((process, lowered)),
+            Err(error) => Err(SpawnError::explain(error, &self.program, command)),
+        }
     }
 
     fn resolve(&self) -> Result<cofferdam_spawn::Command, SpawnError> {
@@ -233,6 +355,7 @@ impl Command {
             envp: environment,
             directory: c_string("the working directory", directory.as_os_str())?,
             timeout,
+            terminal: self.terminal,
         })
     }
 }

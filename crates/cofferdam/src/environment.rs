@@ -22,10 +22,12 @@ pub(crate) struct Own<'a> {
     pub tmp: Option<PathBuf>,
     /// Variables that toolchains need to find themselves.
     pub toolchains: &'a [(OsString, OsString)],
+    /// What an image sets.
+    pub image: &'a [(OsString, OsString)],
 }
 
 /// The variables that every command of a sandbox starts with: the sandbox's own, then those that
-/// toolchains need, then what the policy inherits by name, then what it sets.
+/// toolchains need, then what an image sets, then what the policy inherits by name, then what it sets.
 pub(crate) fn base(policy: &Environment, own: &Own<'_>) -> Vec<(OsString, OsString)> {
     let mut all = BTreeMap::new();
     let mut put = |name: &str, value: OsString| all.insert(OsString::from(name), value);
@@ -42,6 +44,7 @@ pub(crate) fn base(policy: &Environment, own: &Own<'_>) -> Vec<(OsString, OsStri
         put("TMPDIR", tmp.clone().into_os_string());
     }
     all.extend(own.toolchains.iter().cloned());
+    all.extend(own.image.iter().cloned());
     for name in &policy.inherit {
         if let Some(value) = std::env::var_os(name) {
             all.insert(name.into(), value);

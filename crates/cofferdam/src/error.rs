@@ -89,9 +89,55 @@ pub enum BuildError {
         /// The range.
         range: IdRange,
     },
+    /// The directory under an overlay cannot be opened.
+    #[error("{} cannot be opened, over which an overlay was to lie: {error}", .path.display())]
+    OverlaySource {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// The directory for upper layers on disk cannot be made or used.
+    #[error("{} cannot hold upper layers: {error}; name another with upper = {{ disk = … }}, or keep them in memory", .path.display())]
+    Store {
+        /// The directory.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        error: io::Error,
+    },
+    /// There is no directory for what outlives a process.
+    #[error("there is no place for files that stay: {0}; set HOME, or name a directory")]
+    NoStateDirectory(&'static str),
+    /// A snapshot has changes of a directory that this policy does not show as an overlay.
+    #[error("the snapshot has changes of {}, which this sandbox shows as no overlay; use the policy it was made under", .path.display())]
+    SnapshotPath {
+        /// The directory, inside.
+        path: PathBuf,
+    },
+    /// The dangerous names of the workspace cannot be found.
+    #[error("the workspace's dangerous names cannot be protected: {0}; or set protect to false")]
+    Protect(String),
+    /// The image cannot be unpacked.
+    #[cfg(feature = "image")]
+    #[error(transparent)]
+    Image(#[from] cofferdam_image::ImageError),
+    /// The policy names an image, and this build cannot read one.
+    #[error("the policy names the image {}, which needs the feature `image` of the cofferdam crate", .path.display())]
+    ImageFeature {
+        /// The image layout.
+        path: PathBuf,
+    },
     /// A private directory for a wall without mounts could not be made.
     #[error("a private directory could not be made: {0}")]
     PrivateDirectory(#[source] io::Error),
+}
+
+impl From<crate::protect::ProtectError> for BuildError {
+    fn from(error: crate::protect::ProtectError) -> Self {
+        Self::Protect(error.to_string())
+    }
 }
 
 /// Why a command was not started. The program did not run, and nothing is left behind.
@@ -156,6 +202,26 @@ pub enum SpawnError {
         #[source]
         error: Box<cofferdam_spawn::SpawnError>,
     },
+    /// The upper layers on disk of one more start could not be prepared.
+    #[error(transparent)]
+    Prepare(Box<BuildError>),
+    /// A thread could not be started.
+    #[error("a thread could not be started: {0}")]
+    Thread(#[source] io::Error),
+    /// A terminal was asked for, and another stream as well.
+    #[error(
+        "with a terminal, standard input, output and error are that terminal: set none of them"
+    )]
+    TerminalAndStream,
+    /// A terminal was asked for where there is none of the sandbox's own.
+    #[error(
+        "a terminal needs a /dev of the sandbox's own: leave dev on, and the namespaces and \
+         filesystem layers in force"
+    )]
+    NoTerminal,
+    /// The session has ended: it was dropped, or its process 1 was killed.
+    #[error("{0}")]
+    SessionEnded(#[source] Box<cofferdam_spawn::SpawnError>),
     /// Something of the host failed: descriptors, memory, processes at their limit.
     #[error(transparent)]
     Host(Box<cofferdam_spawn::SpawnError>),
@@ -180,31 +246,38 @@ impl SpawnError {
         command: &cofferdam_spawn::Command,
     ) -> Self {
         use cofferdam_spawn::SpawnError as E;
+        match &error {
+            E::Program { stage, errno } => match (stage, errno.raw()) {
+                (Stage::Exec, libc::ENOENT | libc::ENOTDIR) => Self::NotFound {
+                    program: program.to_owned(),
+                    path: crate::environment::path(&command.envp),
+                },
+                (Stage::Exec, _) => Self::NotExecutable {
+                    program: program.to_owned(),
+                    errno: *errno,
+                },
+                (Stage::Directory, _) => Self::Directory {
+                    directory: OsStr::from_bytes(command.directory.as_bytes()).into(),
+                    errno: *errno,
+                },
+                _ => Self::Host(Box::new(error)),
+            },
+            E::Ended { .. } => Self::SessionEnded(Box::new(error)),
+            _ => Self::explain_start(error),
+        }
+    }
+
+    pub(crate) fn prepare(error: BuildError) -> Self {
+        Self::Prepare(Box::new(error))
+    }
+
+    /// The same where no program is in play.
+    pub(crate) fn explain_start(error: cofferdam_spawn::SpawnError) -> Self {
+        use cofferdam_spawn::SpawnError as E;
         if is_exhausted(&error) {
             return Self::Host(Box::new(error));
         }
         let layer = match &error {
-            E::Program { stage, errno } => match (stage, errno.raw()) {
-                (Stage::Exec, libc::ENOENT | libc::ENOTDIR) => {
-                    return Self::NotFound {
-                        program: program.to_owned(),
-                        path: crate::environment::path(&command.envp),
-                    };
-                }
-                (Stage::Exec, _) => {
-                    return Self::NotExecutable {
-                        program: program.to_owned(),
-                        errno: *errno,
-                    };
-                }
-                (Stage::Directory, _) => {
-                    return Self::Directory {
-                        directory: OsStr::from_bytes(command.directory.as_bytes()).into(),
-                        errno: *errno,
-                    };
-                }
-                _ => return Self::Host(Box::new(error)),
-            },
             E::Cgroup(_) => Layer::Cgroup,
             E::Detach(_) | E::Mount { .. } => Layer::Filesystem,
             E::Clone { .. } | E::IdMap(_) => Layer::Namespaces,
@@ -281,6 +354,21 @@ fn answer(error: &dyn std::error::Error) -> Option<Errno> {
         };
         source.downcast_ref::<Errno>().copied().or_else(from_std)
     })
+}
+
+/// Why the changes of a session cannot be looked at.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChangesError {
+    /// A layer cannot be opened: it was removed, or the limit of open files is reached.
+    #[error("the layers over {} cannot be opened: {error}", .path.display())]
+    Layer {
+        /// The directory that the overlay is shown at.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        error: io::Error,
+    },
 }
 
 /// Why the end of a program, or what it wrote, is not known.

@@ -24,6 +24,16 @@ pub(crate) struct Account {
 }
 
 impl Account {
+    /// Takes what an image says of its user.
+    pub(crate) fn adopt(&mut self, name: Option<&str>, home: Option<&Path>) {
+        if let Some(name) = name {
+            self.name = name.to_owned();
+        }
+        if let Some(home) = home.filter(|home| *home != Path::new("/")) {
+            self.home = home.to_owned();
+        }
+    }
+
     /// The files that programs read to turn ids into names (passwd(5), group(5)).
     pub(crate) fn passwd(&self) -> String {
         let Self {
@@ -63,11 +73,17 @@ pub(crate) struct Ids {
 /// An ordinary user is mapped to itself: other numbers would make git take every file of an index
 /// for changed. Root is mapped to nobody: a throw-away id, shown inside as the workspace's owner, or
 /// as 1000 where that is root (many programs act differently as root, and fail without its rights).
-pub(crate) fn choose(policy: &Identity, workspace: Option<&Path>) -> Result<Ids, BuildError> {
+/// `image` are the ids that an image names, which stand inside unless the policy says others.
+pub(crate) fn choose(
+    policy: &Identity,
+    workspace: Option<&Path>,
+    image: Option<(u32, u32)>,
+) -> Result<Ids, BuildError> {
     let (uid, gid) = (cred::geteuid(), cred::getegid());
+    let inside = policy.inside.or(image);
     let home = home(uid);
     if uid != 0 {
-        let (inside_uid, inside_gid) = policy.inside.unwrap_or((uid, gid));
+        let (inside_uid, inside_gid) = inside.unwrap_or((uid, gid));
         let account = Account {
             uid: inside_uid,
             gid: inside_gid,
@@ -101,7 +117,7 @@ pub(crate) fn choose(policy: &Identity, workspace: Option<&Path>) -> Result<Ids,
     let owner = workspace.and_then(|path| fs::metadata(path).ok());
     let owner = owner.map_or((0, 0), |data| (data.uid(), data.gid()));
     let other = |id: u32| if id == 0 { 1000 } else { id };
-    let (inside_uid, inside_gid) = policy.inside.unwrap_or((other(owner.0), other(owner.1)));
+    let (inside_uid, inside_gid) = inside.unwrap_or((other(owner.0), other(owner.1)));
     let throwaway = Throwaway::take(range)?;
     let account = Account {
         uid: inside_uid,

@@ -31,16 +31,29 @@ mod environment;
 mod error;
 mod host;
 mod identity;
+#[cfg(feature = "image")]
+pub mod image;
 mod lower;
 mod output;
+mod pool;
 mod preset;
+mod protect;
+mod pty;
+mod review;
 mod sandbox;
+mod session;
 mod stdio;
+mod store;
+mod taken;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
 pub use builder::SandboxBuilder;
 pub use child::Child;
+pub use cofferdam_changes::{
+    Applied, ApplyError, Change, Conflict, ConflictReason, Diff, FileType, Kind as ChangeKind,
+    ReadError, Refusal, Refused, Risk, State as FileState, UnifiedDiff,
+};
 pub use cofferdam_policy as policy;
 pub use cofferdam_policy::{
     Access, Bytes, Enforce, Environment, Filesystem, Identity, Layer, Layers, Limits, Network,
@@ -48,8 +61,13 @@ pub use cofferdam_policy::{
 };
 pub use command::Command;
 pub use enforcement::{Enforcement, LayerReport, State, Weakness};
-pub use error::{BuildError, RunError, SignalError, SpawnError, WaitError};
+pub use error::{BuildError, ChangesError, RunError, SignalError, SpawnError, WaitError};
 pub use host::{Host, LayerSupport};
 pub use output::{ExitStatus, Output, Usage};
+pub use pool::Pool;
+pub use pty::{Pty, PtySize};
+pub use review::{Changes, OverlayChanges};
 pub use sandbox::Sandbox;
+pub use session::{Session, SessionEnd};
 pub use stdio::Stdio;
+pub use taken::TakenAway;

@@ -5,21 +5,33 @@
 mod calls;
 mod files;
 mod limits;
-mod private;
+mod overlay;
+pub(crate) mod private;
+mod protection;
+mod root;
 mod rules;
+
+pub(crate) use overlay::{Frozen, Overlaid, Start};
+pub(crate) use root::OtherRoot;
 
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
 use crate::error::BuildError;
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
+use crate::protect::Watch;
+use crate::store::Store;
+use crate::taken::TakenAway;
 use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
-use cofferdam_policy::{Enforce, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile};
+use cofferdam_policy::{
+    Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
+};
 use cofferdam_spawn::Plan;
 use cofferdam_sys::cred;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 /// A policy prepared for this host.
@@ -35,11 +47,47 @@ pub(crate) struct Lowered {
     _private: Vec<TempDir>,
     /// On a root host: the id that the program has outside.
     pub throwaway: Option<Throwaway>,
+    /// What is shown as overlays.
+    pub overlaid: Vec<Overlaid>,
+    /// The upper layers on disk, which serve one start only.
+    store: Option<Store>,
+    start: Start,
+    /// Looks for dangerous names that were made in the workspace.
+    pub watch: Option<Watch>,
+    /// The root, where it is not the host's.
+    pub root: Option<OtherRoot>,
+}
+
+impl Lowered {
+    /// The preparation for one more start: this one, or another where upper layers on disk serve one
+    /// start only.
+    pub(crate) fn for_start(self: &Arc<Self>) -> Result<Arc<Self>, BuildError> {
+        match self.store {
+            None => Ok(Arc::clone(self)),
+            Some(_) => lower(self.policy.clone(), &self.start).map(Arc::new),
+        }
+    }
+
+    /// When the layers of a start that begins now came to be: those of its snapshot, if it has one.
+    pub(crate) fn since(&self) -> SystemTime {
+        self.start.since.unwrap_or_else(SystemTime::now)
+    }
+
+    /// Takes away the dangerous names that were made in the workspace.
+    pub(crate) fn take_away(&self) -> Vec<TakenAway> {
+        let watch = self.watch.as_ref();
+        let caught = watch.map(Watch::take_away).unwrap_or_default();
+        caught.into_iter().map(TakenAway::from).collect()
+    }
 }
 
 /// What the parts of the lowering have in common.
 struct Context<'a> {
     policy: &'a Policy,
+    /// The policy's, with the rules that protect the workspace.
+    filesystem: &'a Filesystem,
+    /// The directory of a root that is not the host's.
+    root: Option<&'a Path>,
     ids: &'a Ids,
     /// Namespaces are in force.
     namespaces: bool,
@@ -53,23 +101,41 @@ struct Context<'a> {
 const HOSTNAME: &std::ffi::CStr = c"cofferdam";
 
 /// Lowers a policy that has been validated and has absolute paths only.
-pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
-    let ids = identity::choose(&policy.identity, policy.filesystem.workspace.as_deref())?;
+pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError> {
+    let root = root::find(&policy.filesystem.root)?;
+    let image = root.as_ref().and_then(|root| root.image.as_ref());
+    let workspace = policy.filesystem.workspace.as_deref();
+    let mut ids = identity::choose(&policy.identity, workspace, image.map(|image| image.ids))?;
+    if let Some(image) = image {
+        ids.account
+            .adopt(image.name.as_deref(), image.home.as_deref());
+    }
     let mut reports = Vec::new();
     let namespaces = decide_namespaces(&policy, &mut reports)?;
     if !namespaces {
         refuse_privileges()?;
     }
+    let view = decide_view(&policy, namespaces, &mut reports)?;
+    let mut filesystem = policy.filesystem.clone();
+    let watch = match reports.last_mut() {
+        Some(report) => protection::add(&mut filesystem, view, report)?,
+        None => None,
+    };
     let context = Context {
         policy: &policy,
+        filesystem: &filesystem,
+        root: root.as_ref().map(|root| root.path.as_path()),
         ids: &ids,
         namespaces,
-        view: decide_view(&policy, namespaces, &mut reports)?,
+        view,
         own_network: namespaces
             && policy.network.mode == NetworkMode::None
             && policy.layers.network != Enforce::Off,
     };
-    let files = files::prepare(&context)?;
+    if root.is_some() && !view {
+        return Err(needs_namespaces(Layer::Filesystem, "a root of its own"));
+    }
+    let files = files::prepare(&context, start)?;
     let filters = calls::prepare(&context, &mut reports)?;
     let landlock = rules::prepare(&context, &files, &mut reports)?;
     let limits = limits::prepare(&context, &mut reports)?;
@@ -132,10 +198,21 @@ pub(crate) fn lower(policy: Policy) -> Result<Lowered, BuildError> {
         account: &files.account,
         tmp: files.tmp.clone(),
         toolchains: &files.variables,
+        image: image.map_or(&[], |image| &image.env),
+    };
+    let has_place = policy.filesystem.workspace.is_some();
+    let directory = match image.and_then(|image| image.directory.clone()) {
+        Some(directory) if !has_place => directory,
+        _ => files.directory,
     };
     Ok(Lowered {
         environment: environment::base(&policy.environment, &own),
-        directory: files.directory,
+        directory,
+        overlaid: files.overlaid,
+        store: files.store,
+        start: start.clone(),
+        watch,
+        root,
         plan,
         reports: reports.into(),
         _private: files.private,

@@ -1,6 +1,7 @@
 //! How a command ended and what it wrote.
 
 use crate::enforcement::Enforcement;
+use crate::taken::TakenAway;
 use cofferdam_spawn::Ended;
 use std::fmt;
 use std::time::Duration;
@@ -9,11 +10,12 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq)]
 pub struct ExitStatus {
     ended: Ended,
+    taken: Vec<TakenAway>,
 }
 
 impl ExitStatus {
-    pub(crate) fn new(ended: Ended) -> Self {
-        Self { ended }
+    pub(crate) fn new(ended: Ended, taken: Vec<TakenAway>) -> Self {
+        Self { ended, taken }
     }
 
     /// The program ended by itself with code 0.
@@ -42,19 +44,15 @@ impl ExitStatus {
         self.ended.oom_killed
     }
 
+    /// The dangerous names that were made in a directly written workspace, and removed; see
+    /// [`Protect`](crate::policy::Protect).
+    pub fn taken_away(&self) -> &[TakenAway] {
+        &self.taken
+    }
+
     /// What the program and all its descendants used.
     pub fn usage(&self) -> Usage {
-        let (usage, cgroup) = (&self.ended.usage, &self.ended.cgroup);
-        Usage {
-            wall: self.ended.wall,
-            user: usage.user,
-            system: usage.system,
-            max_rss: usage.max_rss,
-            peak_memory: cgroup.as_ref().and_then(|stats| stats.memory_peak),
-            peak_processes: cgroup.as_ref().and_then(|stats| stats.tasks_peak),
-            major_faults: usage.major_faults,
-            context_switches: usage.context_switches,
-        }
+        Usage::of(&self.ended)
     }
 }
 
@@ -96,6 +94,22 @@ pub struct Usage {
     pub major_faults: u64,
     /// Context switches: waits, and preemptions.
     pub context_switches: u64,
+}
+
+impl Usage {
+    pub(crate) fn of(ended: &Ended) -> Self {
+        let (usage, cgroup) = (&ended.usage, &ended.cgroup);
+        Self {
+            wall: ended.wall,
+            user: usage.user,
+            system: usage.system,
+            max_rss: usage.max_rss,
+            peak_memory: cgroup.as_ref().and_then(|stats| stats.memory_peak),
+            peak_processes: cgroup.as_ref().and_then(|stats| stats.tasks_peak),
+            major_faults: usage.major_faults,
+            context_switches: usage.context_switches,
+        }
+    }
 }
 
 /// How a program ended and what it wrote to the pipes.

@@ -3,11 +3,15 @@
 use crate::builder::SandboxBuilder;
 use crate::command::Command;
 use crate::enforcement::LayerReport;
+use crate::error::SpawnError;
 use crate::host::Host;
 use crate::lower::Lowered;
+use crate::pool::Pool;
+use crate::session::Session;
 use cofferdam_policy::Policy;
 use std::ffi::OsStr;
 use std::fmt;
+use std::num::NonZero;
 use std::sync::Arc;
 
 /// A policy prepared for this host, from which any number of commands can be started, from any
@@ -43,6 +47,32 @@ impl Sandbox {
     /// its name has a slash.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         Command::new(self, program.as_ref())
+    }
+
+    /// Puts up a live environment in which any number of commands run, together or one after another.
+    ///
+    /// # Errors
+    /// [`SpawnError`]; nothing is left behind then.
+    pub fn start(&self) -> Result<Session, SpawnError> {
+        Session::start(&self.lowered)
+    }
+
+    /// The command that the image at the root names, with its arguments; `None` where the root is no image
+    /// or names none.
+    pub fn entrypoint(&self) -> Option<Command> {
+        let image = self.lowered.root.as_ref()?.image.as_ref()?;
+        let (program, arguments) = image.entrypoint.split_first()?;
+        let mut command = self.command(program);
+        command.args(arguments);
+        Some(command)
+    }
+
+    /// Keeps `size` environments ready, so that commands start at once.
+    ///
+    /// # Errors
+    /// [`SpawnError`] when the first of them cannot be put up; nothing is left behind then.
+    pub fn pool(&self, size: NonZero<usize>) -> Result<Pool, SpawnError> {
+        Pool::new(self, size)
     }
 
     /// The policy, with absolute paths.

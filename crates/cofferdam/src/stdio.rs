@@ -3,7 +3,7 @@
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::{Errno, fd};
 use std::fs::File;
-use std::io::{self, Seek};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::thread::JoinHandle;
 
@@ -175,6 +175,20 @@ fn relay(mut from: File, mut to: File) -> io::Result<JoinHandle<()>> {
         .name("cofferdam-relay".into())
         .spawn(move || {
             let _: Result<_, Errno> = SignalMask::FULL.set();
-            let _ = io::copy(&mut from, &mut to);
+            let _ = copy(&mut from, &mut to);
         })
+}
+
+/// Reads and writes, and not `io::copy`: that takes splice(2) from a pipe to a file, which notes the
+/// file's position before it waits for the pipe, and then writes over what others have put there.
+fn copy(from: &mut File, to: &mut File) -> io::Result<()> {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return Ok(()),
+            Ok(n) => to.write_all(&buffer[..n])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }

@@ -94,7 +94,7 @@ impl Child {
     #[allow(deprecated)]
     fn adopt(mut inner: crate::Child) -> Result<Self, SpawnError> {
         let mut adopt = || {
-            let own = inner.readiness().try_clone_to_owned()?;
+            let own = inner.as_fd().try_clone_to_owned()?;
             Ok::<_, io::Error>((
                 AsyncFd::with_interest(Readiness(own), Interest::READABLE)?,
                 inner.stdin.take().map(ChildStdin::from_std).transpose()?,

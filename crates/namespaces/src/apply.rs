@@ -11,11 +11,14 @@
 //!   involved, so nothing can be created there.
 //! - A target that is not in the view's own memory is opened beneath the new root without following
 //!   any link, and the mount is put on the descriptor: what was checked is what is covered.
+//! - What overlays are made of, the scaffold, is put over the old root before the view is, and goes with
+//!   it: nothing of it has to be taken away from the view.
 //! - open_tree(2) copies only mounts of the caller's own mount namespace, so sources are looked up
 //!   again here, and the copy is compared with what was seen at prepare.
 
+use crate::apply_overlay::{apply_layer, apply_overlay, pin, scaffold, stage, store};
 use crate::detached::Detached;
-use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Target, Tmpfs};
+use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Target, Tmpfs, Tree};
 use crate::proc::Inner;
 use cofferdam_sys::mount::{
     self, AT_EMPTY_PATH, AT_RECURSIVE, MOUNT_ATTR_NOEXEC, MOUNT_ATTR_NOSUID, MOUNT_ATTR_RDONLY,
@@ -31,9 +34,13 @@ use std::os::fd::RawFd;
 pub struct Context<'a> {
     detached: &'a Detached,
     /// The view's root.
-    root: RawFd,
-    /// A tmpfs that is attached nowhere yet.
-    tmpfs: RawFd,
+    pub(crate) root: RawFd,
+    /// A tmpfs or overlay that is attached nowhere yet.
+    pub(crate) tmpfs: RawFd,
+    /// What overlays are made of, under the view.
+    pub(crate) scaffold: RawFd,
+    /// The tmpfs with the upper layers in memory.
+    pub(crate) store: RawFd,
     /// The last new proc or sysfs.
     fresh: RawFd,
     hidden_file: RawFd,
@@ -41,7 +48,7 @@ pub struct Context<'a> {
     umask: u32,
 }
 
-const NONE: RawFd = -1;
+pub(crate) const NONE: RawFd = -1;
 
 impl Mounts {
     /// Starts carrying the operations out one by one: each with [`MountOp::apply`], in order, none
@@ -51,11 +58,25 @@ impl Mounts {
             detached,
             root: NONE,
             tmpfs: NONE,
+            scaffold: NONE,
+            store: NONE,
             fresh: NONE,
             hidden_file: NONE,
             hidden_dir: NONE,
             umask: process::umask(0),
         }
+    }
+}
+
+impl Context<'_> {
+    /// The root of the tmpfs that holds the upper layers in memory, once it is there: an `O_PATH`
+    /// descriptor of the child, close-on-exec, to be sent to the host (unix(7), `SCM_RIGHTS`), which
+    /// can read the layers with it while the sandbox runs and after it ended.
+    /// [`Mounts::hands_out`] says beforehand whether there is one, and [`Mounts::overlays`] what is
+    /// where in it. What it holds was written by the sandbox: to be opened beneath the descriptor with
+    /// openat2(2) and `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS`, and not changed while the sandbox runs.
+    pub fn handed_out(&self) -> Option<RawFd> {
+        (self.store != NONE).then_some(self.store)
     }
 }
 
@@ -72,7 +93,13 @@ impl MountOp {
             Op::Dir { path, mode } => mount::mkdirat(context.tmpfs, path, *mode),
             Op::File { path, bytes, mode } => mount::create_file(context.tmpfs, path, bytes, *mode),
             Op::Symlink { path, text } => mount::symlinkat(text, context.tmpfs, path),
-            Op::AttachRoot { hidden } => attach_root(context, *hidden),
+            Op::Scaffold { hidden } => scaffold(context, *hidden),
+            Op::Store => store(context),
+            Op::Skeleton { name } => stage(context, name),
+            Op::Layer(layer) => apply_layer(context, layer),
+            Op::Overlay(overlay) => apply_overlay(context, overlay),
+            Op::Pin { target } => pin(context, target),
+            Op::AttachRoot { hidden, read_only } => attach_root(context, *hidden, *read_only),
             Op::Attach { target, read_only } => attach(context, target, *read_only),
             Op::Bind(bind) => apply_bind(context, bind),
             Op::Device {
@@ -108,19 +135,31 @@ fn open_tmpfs(context: &mut Context<'_>, tmpfs: &Tmpfs) -> Result<()> {
     Ok(())
 }
 
-fn attach_root(context: &mut Context<'_>, hidden: bool) -> Result<()> {
+fn attach_root(context: &mut Context<'_>, hidden: bool, read_only: bool) -> Result<()> {
     let root = std::mem::replace(&mut context.tmpfs, NONE);
-    // Also what the covers of hidden paths inherit: nobody can chmod them.
-    set(root, 0, MOUNT_ATTR_RDONLY, 0)?;
-    let old = mount::openat2(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0, 0)?;
-    let moved = mount::move_mount(root, old);
-    closing(old, moved)?;
+    put_over_root(root, read_only)?;
     context.root = root;
     if hidden {
-        let open = |name| mount::openat2(root, name, libc::O_PATH | libc::O_NOFOLLOW, 0, 0);
-        context.hidden_file = open(HIDDEN_FILE)?;
-        context.hidden_dir = open(HIDDEN_DIR)?;
+        open_covers(context, root)?;
     }
+    Ok(())
+}
+
+/// On top of whatever is mounted over the old root already.
+pub(crate) fn put_over_root(tree: RawFd, read_only: bool) -> Result<()> {
+    if read_only {
+        // Also what the covers of hidden paths inherit: nobody can chmod them.
+        set(tree, 0, MOUNT_ATTR_RDONLY, 0)?;
+    }
+    let old = mount::openat2(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_DIRECTORY, 0, 0)?;
+    let moved = mount::move_mount(tree, old);
+    closing(old, moved)
+}
+
+pub(crate) fn open_covers(context: &mut Context<'_>, dir: RawFd) -> Result<()> {
+    let open = |name| mount::openat2(dir, name, libc::O_PATH | libc::O_NOFOLLOW, 0, 0);
+    context.hidden_file = open(HIDDEN_FILE)?;
+    context.hidden_dir = open(HIDDEN_DIR)?;
     Ok(())
 }
 
@@ -134,18 +173,32 @@ fn attach(context: &mut Context<'_>, target: &Target, read_only: bool) -> Result
 }
 
 fn apply_bind(context: &mut Context<'_>, bind: &BindOp) -> Result<()> {
-    if let Some(tree) = context.detached.tree(bind.slot) {
+    if let Some(tree) = lent(context, &bind.tree)? {
         return put(context, tree, &bind.target);
     }
-    if bind.id_mapped.is_some() {
-        return Err(Errno(libc::EINVAL));
-    }
-    let tree = mount::open_tree(libc::AT_FDCWD, &bind.source, COPY | AT_RECURSIVE)?;
-    let done = mount::identify(tree)
-        .and_then(|id| same(id.dev == bind.dev && id.ino == bind.ino))
-        .and_then(|()| mount::mount_setattr(tree, AT_RECURSIVE, &bind.attributes))
+    let tree = copied(&bind.tree)?;
+    let done = mount::mount_setattr(tree, AT_RECURSIVE, &bind.tree.attributes)
         .and_then(|()| put(context, tree, &bind.target));
     closing(tree, done)
+}
+
+/// The copy that the parent made, if it did. It is the parent's to close.
+pub(crate) fn lent(context: &Context<'_>, tree: &Tree) -> Result<Option<RawFd>> {
+    match context.detached.tree(tree.slot) {
+        None if tree.lent => Err(Errno(libc::EINVAL)),
+        copy => Ok(copy),
+    }
+}
+
+/// A copy of the mount at the source, if that is what it was at prepare.
+pub(crate) fn copied(tree: &Tree) -> Result<RawFd> {
+    let recursive = if tree.recursive { AT_RECURSIVE } else { 0 };
+    let copy = mount::open_tree(libc::AT_FDCWD, &tree.source, COPY | recursive)?;
+    let known = mount::identify(copy).and_then(|id| same(id.dev == tree.dev && id.ino == tree.ino));
+    match known {
+        Ok(()) => Ok(copy),
+        Err(errno) => closing(copy, Err(errno)).map(|()| copy),
+    }
 }
 
 fn apply_device(
@@ -239,9 +292,11 @@ fn covering(context: &Context<'_>, directory: bool) -> Result<RawFd> {
 
 fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
     let root = std::mem::replace(&mut context.root, NONE);
-    if hidden {
+    if context.hidden_file != NONE {
         let _ = fd::close(context.hidden_file);
         let _ = fd::close(context.hidden_dir);
+    }
+    if hidden {
         set(root, 0, 0, MOUNT_ATTR_RDONLY)?;
         mount::unlinkat(root, HIDDEN_FILE, 0)?;
         mount::unlinkat(root, HIDDEN_DIR, libc::AT_REMOVEDIR)?;
@@ -251,13 +306,34 @@ fn pivot(context: &mut Context<'_>, hidden: bool) -> Result<()> {
     // The old root comes to lie on the new one, where the second call takes it away again with all
     // that is mounted in it: pivot_root(2), "pivot_root(".", ".")".
     mount::pivot_root(c".", c".")?;
+    if context.scaffold != NONE {
+        // It lies on the old root, and `.` leads to the topmost mount.
+        mount::umount2(c".", libc::MNT_DETACH)?;
+    }
     mount::umount2(c".", libc::MNT_DETACH)?;
     mount::fchdir(root)?;
+    if context.scaffold != NONE {
+        uncovered(root)?;
+    }
     if context.fresh != NONE {
         let _ = fd::close(context.fresh);
     }
+    if context.scaffold != NONE {
+        let _ = fd::close(context.scaffold);
+    }
     process::umask(context.umask);
     fd::close(root)
+}
+
+/// Makes sure that nothing of the old root is left on the new one: `..` would lead there.
+fn uncovered(root: RawFd) -> Result<()> {
+    let top = mount::openat2(libc::AT_FDCWD, c"/..", libc::O_PATH, 0, 0)?;
+    let ids = mount::identify(top).and_then(|top| Ok((top.mnt_id, mount::identify(root)?.mnt_id)));
+    closing(top, Ok(()))?;
+    match ids? {
+        (top, root) if top == root => Ok(()),
+        _ => Err(Errno(libc::EBUSY)),
+    }
 }
 
 /// A copy of what is mounted at a path. A link at its end is not followed, and one on the way leads
@@ -268,7 +344,7 @@ fn same(is: bool) -> Result<()> {
     if is { Ok(()) } else { Err(Errno(libc::ESTALE)) }
 }
 
-fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
+pub(crate) fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd> {
     let resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_SYMLINKS;
     mount::openat2(context.root, target, libc::O_PATH, 0, resolve)
 }
@@ -283,13 +359,13 @@ fn put(context: &Context<'_>, tree: RawFd, target: &Target) -> Result<()> {
     closing(target, moved)
 }
 
-fn finish_fs(fs: RawFd, attributes: u64) -> Result<RawFd> {
+pub(crate) fn finish_fs(fs: RawFd, attributes: u64) -> Result<RawFd> {
     let made = mount::fsconfig_create(fs).and_then(|()| mount::fsmount(fs, attributes));
     let _ = fd::close(fs);
     made
 }
 
-fn set(tree: RawFd, flags: u32, attr_set: u64, attr_clr: u64) -> Result<()> {
+pub(crate) fn set(tree: RawFd, flags: u32, attr_set: u64, attr_clr: u64) -> Result<()> {
     let attr = MountAttr {
         attr_set,
         attr_clr,
@@ -299,7 +375,7 @@ fn set(tree: RawFd, flags: u32, attr_set: u64, attr_clr: u64) -> Result<()> {
 }
 
 /// A failing close(2) is of no interest: the descriptor is gone either way.
-fn closing(fd: RawFd, done: Result<()>) -> Result<()> {
+pub(crate) fn closing(fd: RawFd, done: Result<()>) -> Result<()> {
     let _ = fd::close(fd);
     done
 }

@@ -2,7 +2,7 @@
 
 use crate::error::DetachError;
 use crate::idmapped::MappingNamespace;
-use crate::mounts::{BindOp, Mounts, path_of};
+use crate::mounts::{Mounts, Tree, path_of};
 use cofferdam_sys::Errno;
 use cofferdam_sys::mount::{self, AT_RECURSIVE, MOUNT_ATTR_IDMAP, MountAttr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -31,19 +31,19 @@ impl Detached {
 }
 
 impl Mounts {
-    /// Copies the mounts of the id-mapped binds, in the parent, for one child. Each needs one of
-    /// `mappings` for its owner. Since Linux 5.12.
+    /// Copies the mounts of the id-mapped binds, and of all layers of overlays with an id-mapped one, in
+    /// the parent, for one child. Each needs one of `mappings` for its owner. Since Linux 5.12.
     ///
     /// # Errors
     /// Without `CAP_SYS_ADMIN` in the initial user namespace, when a source has changed, and for file
     /// systems that cannot be id-mapped.
     pub fn detach(&self, mappings: &[MappingNamespace]) -> Result<Detached, DetachError> {
-        self.detach_where(mappings, |bind| bind.id_mapped.is_some())
+        self.detach_where(mappings, |tree| tree.lent)
     }
 
-    /// Copies the mounts of all binds, in the parent, for one child: for a root host whose children run
+    /// Copies the mounts of all binds and layers, in the parent, for one child: for a root host whose children run
     /// under throw-away ids, which could not open sources beneath directories that only root may
-    /// enter. Takes a descriptor for each bind.
+    /// enter. Takes a descriptor for each of them.
     ///
     /// # Errors
     /// As [`detach`](Self::detach).
@@ -54,17 +54,17 @@ impl Mounts {
     fn detach_where(
         &self,
         mappings: &[MappingNamespace],
-        wanted: impl Fn(&BindOp) -> bool,
+        wanted: impl Fn(&Tree) -> bool,
     ) -> Result<Detached, DetachError> {
         let trees = self
-            .binds()
-            .map(|bind| wanted(bind).then(|| copy(bind, mappings)).transpose())
+            .trees()
+            .map(|tree| wanted(tree).then(|| copy(tree, mappings)).transpose())
             .collect::<Result<_, _>>()?;
         Ok(Detached { trees })
     }
 }
 
-fn copy(bind: &BindOp, mappings: &[MappingNamespace]) -> Result<OwnedFd, DetachError> {
+fn copy(bind: &Tree, mappings: &[MappingNamespace]) -> Result<OwnedFd, DetachError> {
     let path = || path_of(&bind.source).to_path_buf();
     let failed = |errno| DetachError::Source {
         path: path(),
@@ -79,7 +79,8 @@ fn copy(bind: &BindOp, mappings: &[MappingNamespace]) -> Result<OwnedFd, DetachE
     if id.dev != bind.dev || id.ino != bind.ino {
         return Err(DetachError::SourceChanged { path: path() });
     }
-    let tree = mount::copy_tree(place.as_fd()).map_err(|errno| DetachError::Copy {
+    let recursive = if bind.recursive { AT_RECURSIVE } else { 0 };
+    let tree = mount::copy_tree(place.as_fd(), recursive).map_err(|errno| DetachError::Copy {
         path: path(),
         errno,
     })?;

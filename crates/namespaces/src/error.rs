@@ -142,6 +142,73 @@ pub enum ViewError {
         /// Major and minor number.
         device: (u32, u32),
     },
+    /// A layer of an overlay does not exist or cannot be looked up.
+    #[error("cannot look up {} for a layer of an overlay: it must be an existing directory that can be reached", .path.display())]
+    Layer {
+        /// The source as given.
+        path: PathBuf,
+        /// The cause.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A layer of an overlay is a file.
+    #[error("{} is not a directory, so it can be no layer of an overlay: name the directory that holds it", .path.display())]
+    LayerNotDirectory {
+        /// The source as given.
+        path: PathBuf,
+    },
+    /// Something is mounted in a layer.
+    #[error("{} is mounted in {}, and a layer of an overlay must be without mounts: unmount it, or name a directory that it is not in", .below.display(), .path.display())]
+    LayerHasMounts {
+        /// The layer.
+        path: PathBuf,
+        /// The mount point in it.
+        below: PathBuf,
+    },
+    /// Two layers are the same directory, or one lies in the other.
+    #[error("{} and {} cannot both be layers: they are the same directory or one is in the other; keep one, or put the upper directory elsewhere", .one.display(), .other.display())]
+    LayersOverlap {
+        /// One layer.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// An upper directory on disk that the sandbox can reach in another way.
+    #[error("the upper directory {} and the writable bind of {} share files, so the sandbox could exchange the layer itself: put it elsewhere", .upper.display(), .bind.display())]
+    UpperInBind {
+        /// The upper directory.
+        upper: PathBuf,
+        /// The source of the bind.
+        bind: PathBuf,
+    },
+    /// More lower layers than the kernel can be given.
+    #[error("the overlay at {} has {count} lower layers, and the limit is {limit}: copy some of them into one", .target.display())]
+    TooManyLayers {
+        /// The overlay.
+        target: PathBuf,
+        /// How many there are.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// An overlay with neither an upper nor a lower layer.
+    #[error("the overlay at {} is read-only and has no lower layer: name one, or an upper one", .target.display())]
+    NoLayer {
+        /// The overlay.
+        target: PathBuf,
+    },
+    /// An upper layer in memory whose size was not given, or is 0, which to the kernel means no limit.
+    #[error("the overlay at {} keeps changes in memory, and it was not said how much: call View::upper_memory with a size in bytes and, if any, a number of files above 0", .target.display())]
+    NoUpperMemory {
+        /// The overlay.
+        target: PathBuf,
+    },
+    /// Overlays of id-mapped layers are not in this kernel.
+    #[error("the layer {} is to be id-mapped, which needs Linux 5.19: use a newer kernel, or give the sandbox's own ids access to it", .path.display())]
+    IdMappedLayer {
+        /// The layer.
+        path: PathBuf,
+    },
     /// More rules or operations than a view may have.
     #[error(
         "{count} {what} in one view, and the limit is {limit}: bind a common parent directory instead"
@@ -211,6 +278,69 @@ pub enum MountError {
         /// The operation.
         operation: String,
         /// `ELOOP`.
+        #[source]
+        errno: Errno,
+    },
+    /// The kernel has no overlayfs.
+    #[error(
+        "`{operation}` failed: overlayfs is neither built into this kernel nor loaded; as root run `modprobe overlay`"
+    )]
+    NoOverlay {
+        /// The operation.
+        operation: String,
+        /// `ENODEV`.
+        #[source]
+        errno: Errno,
+    },
+    /// Overlays in user namespaces are refused.
+    #[error(
+        "`{operation}` is refused: overlays in user namespaces need Linux 5.11 and no security module that forbids them, and the child must have the right to enter the layers"
+    )]
+    OverlayRefused {
+        /// The operation.
+        operation: String,
+        /// `EPERM` or `EACCES`.
+        #[source]
+        errno: Errno,
+    },
+    /// The kernel does not take the layers.
+    #[error(
+        "`{operation}`: the kernel does not take these layers: overlays can be stacked twice, counting those that the host itself runs on; an upper layer must be on a writable file system that is no overlay; id-mapped layers need Linux 5.19; a lower one must not fold case"
+    )]
+    LayersUnsupported {
+        /// The operation.
+        operation: String,
+        /// `EINVAL`.
+        #[source]
+        errno: Errno,
+    },
+    /// Layers are the same directory by different names, or one is in the other, or an upper one is in
+    /// use.
+    #[error(
+        "`{operation}`: two layers are the same directory by different names, or one is in the other, or the upper one belongs to an overlay that is still mounted: give each overlay directories of its own"
+    )]
+    LayersInUse {
+        /// The operation.
+        operation: String,
+        /// `ELOOP` or `EBUSY`.
+        #[source]
+        errno: Errno,
+    },
+    /// Something was mounted in a layer after prepare.
+    #[error("something is mounted in {}, and was not when the view was prepared: a layer of an overlay must be without mounts", .path.display())]
+    LayerHasMounts {
+        /// The layer.
+        path: PathBuf,
+        /// `EINVAL`.
+        #[source]
+        errno: Errno,
+    },
+    /// The directory for an upper layer cannot be used.
+    #[error("the child cannot keep the changes of an overlay in {}: the directory, and `upper` and `work` if they are in it, must be directories owned by the ids that the child has, on a writable file system", .path.display())]
+    UpperDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What the kernel answered; `EROFS` also where it could not make a directory in `work`.
         #[source]
         errno: Errno,
     },

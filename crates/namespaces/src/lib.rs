@@ -20,19 +20,30 @@
 struct Readme;
 
 mod apply;
+mod apply_overlay;
 mod credentials;
 mod detached;
 mod dev;
 mod error;
+mod explain;
+mod gather;
 mod helper;
 mod idmap;
 mod idmapped;
+mod layers;
 mod layout;
+mod list;
+mod list_overlay;
+mod merge;
+mod merged;
 mod mounts;
+mod overlay;
+mod pins;
 mod probe;
 mod proc;
 mod resolve;
 mod set;
+mod show;
 mod source;
 mod view;
 
@@ -44,6 +55,7 @@ pub use helper::HelperError;
 pub use idmap::{IdMap, IdMapError, IdRange, MapWriter, PreparedIdMap, WriteMapError};
 pub use idmapped::{IdMappedOwner, MappingError, MappingNamespace};
 pub use mounts::{MountOp, Mounts};
+pub use overlay::{Lower, MountedOverlay, MountedUpper, Overlay, Upper};
 pub use probe::{Feature, Missing, Support, probe, time_namespaces_are_safe};
 pub use set::Namespaces;
 pub use view::{Bind, View};

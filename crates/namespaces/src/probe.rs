@@ -4,6 +4,7 @@ use crate::helper;
 use crate::idmap::IdMap;
 use crate::idmap::text;
 use crate::set::Namespaces;
+use cofferdam_sys::mount::overlay::{self, probe_overlay};
 use cofferdam_sys::mount::{self, MountAttr};
 use cofferdam_sys::probe::{Step, probe_namespaces};
 use cofferdam_sys::{Errno, cred, process};
@@ -40,6 +41,11 @@ pub struct Support {
     pub mount_setattr: Feature,
     /// Id-mapped mounts; whether a file system takes part is seen when it is tried.
     pub id_mapped_mounts: Feature,
+    /// Overlayfs in a user namespace.
+    pub overlay: Feature,
+    /// Overlays whose upper layer is in memory can note that a directory was removed and made again.
+    /// Without it that is `EIO`, and all else works.
+    pub overlay_in_memory: Feature,
     /// newuidmap(1) and newgidmap(1); which ranges the user has is seen at [`IdMap::prepare`].
     pub id_helpers: Feature,
 }
@@ -90,6 +96,11 @@ pub enum Missing {
         /// What the kernel answered.
         errno: Errno,
     },
+    /// A file system that is neither built in nor loaded.
+    Module {
+        /// The module.
+        module: &'static str,
+    },
     /// The caller is not root on the host.
     Privilege {
         /// What needs it.
@@ -130,6 +141,9 @@ impl Missing {
                 "{step} was refused ({errno}) by a seccomp filter or a security module around this \
                  process"
             ),
+            Self::Module { module } => {
+                format!("this kernel has no file system `{module}` built in or loaded")
+            }
             Self::Privilege { what } => {
                 format!("{what} needs CAP_SYS_ADMIN in the host's own user namespace")
             }
@@ -164,6 +178,10 @@ impl Missing {
             Self::Refused { .. } => "have it allowed; in Docker run with \
                 `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
                 .into(),
+            Self::Module { module } => format!(
+                "as root run `modprobe {module}`, and write `{module}` to \
+                 /etc/modules-load.d/{module}.conf for the next start"
+            ),
             Self::Privilege { .. } => "run as root, or do without".into(),
             Self::Helper { .. } => helper::PACKAGES.into(),
         }
@@ -189,8 +207,12 @@ pub fn probe() -> Support {
         user: false,
         ..mount
     };
+    let user_namespaces = one(mount);
+    let (overlay, overlay_in_memory) = try_overlay(&user_namespaces, &facts);
     Support {
-        user_namespaces: one(mount),
+        user_namespaces,
+        overlay,
+        overlay_in_memory,
         mount_without_user: if facts.privileged {
             one(without_user)
         } else {
@@ -229,7 +251,7 @@ pub fn probe() -> Support {
 
 impl Support {
     /// Every feature with its name, in the order of the fields.
-    pub fn features(&self) -> [(&'static str, &Feature); 13] {
+    pub fn features(&self) -> [(&'static str, &Feature); 15] {
         [
             ("user namespaces", &self.user_namespaces),
             (
@@ -246,6 +268,8 @@ impl Support {
             ("openat2", &self.openat2),
             ("mount_setattr", &self.mount_setattr),
             ("id-mapped mounts", &self.id_mapped_mounts),
+            ("overlay", &self.overlay),
+            ("overlay in memory", &self.overlay_in_memory),
             ("newuidmap and newgidmap", &self.id_helpers),
         ]
     }
@@ -316,6 +340,58 @@ fn try_out(namespaces: Namespaces, facts: &Facts) -> Feature {
     let map = IdMap::current();
     probe_namespaces(namespaces.clone_flags(), &text(&map.uid), &text(&map.gid))
         .map_err(|(step, errno)| diagnose(step, errno, facts))
+}
+
+/// The overlay, and the one in memory.
+fn try_overlay(user_namespaces: &Feature, facts: &Facts) -> (Feature, Feature) {
+    if let Err(missing) = user_namespaces {
+        return (Err(missing.clone()), Err(missing.clone()));
+    }
+    let map = IdMap::current();
+    match probe_overlay(&text(&map.uid), &text(&map.gid)) {
+        Ok(()) => (Ok(()), Ok(())),
+        Err((overlay::Step::Attribute, errno)) => (Ok(()), Err(no_attribute(errno))),
+        Err((step, errno)) => {
+            let missing = diagnose_overlay(step, errno, facts);
+            (Err(missing.clone()), Err(missing))
+        }
+    }
+}
+
+fn no_attribute(errno: Errno) -> Missing {
+    match errno.raw() {
+        libc::EOPNOTSUPP => Missing::Kernel {
+            what: "a `user.` attribute in a tmpfs",
+            since: "6.6 with CONFIG_TMPFS_XATTR",
+        },
+        _ => Missing::Refused {
+            step: "setting an attribute in a tmpfs",
+            errno,
+        },
+    }
+}
+
+fn diagnose_overlay(step: overlay::Step, errno: Errno, facts: &Facts) -> Missing {
+    use overlay::Step as Part;
+    let refusal = matches!(errno.raw(), libc::EPERM | libc::EACCES);
+    match (step, errno.raw()) {
+        (Part::Known, libc::ENODEV) => Missing::Module { module: "overlay" },
+        // EINVAL is for the option.
+        (Part::Mount, libc::EPERM | libc::EINVAL)
+            if cofferdam_sys::uts::kernel_version() < (5, 11) =>
+        {
+            Missing::Kernel {
+                what: "an overlay in a user namespace",
+                since: "5.11",
+            }
+        }
+        (Part::Stage, _) => diagnose(Step::Tmpfs, errno, facts),
+        _ if refusal && facts.apparmor_restricts == Some(1) => diagnose(Step::Tmpfs, errno, facts),
+        _ => Missing::Refused {
+            step: "mounting an overlay in the new namespace",
+            errno,
+        },
+    }
 }
 
 fn not_built(name: &'static str) -> Missing {
@@ -480,6 +556,12 @@ mod tests {
             Missing::NotDumpable
         );
         assert_eq!(diagnose(Step::Proc, eperm, &ubuntu), Missing::ProcCovered);
+        let unknown = diagnose_overlay(overlay::Step::Known, Errno(libc::ENODEV), &facts());
+        assert!(unknown.to_string().contains("modprobe overlay"));
+        assert!(matches!(
+            diagnose_overlay(overlay::Step::Mount, eperm, &ubuntu),
+            Missing::AppArmor { .. }
+        ));
         assert!(matches!(
             diagnose(Step::Clone, eperm, &facts()),
             Missing::Refused { .. }

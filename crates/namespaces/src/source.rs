@@ -7,7 +7,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 /// What the kernel follows in one path (path_resolution(7)).
@@ -21,6 +21,8 @@ pub(crate) struct Source {
     pub dev: (u32, u32),
     pub ino: u64,
     pub directory: bool,
+    /// Permission bits.
+    pub mode: u32,
 }
 
 /// A symbolic link of the host: where it is and what it says.
@@ -36,6 +38,8 @@ pub(crate) struct Host {
 #[derive(Clone, Debug)]
 pub(crate) enum Met {
     Directory,
+    /// What stands in a layer of an overlay for a thing that was removed.
+    Whiteout,
     Other,
     Link(PathBuf),
 }
@@ -139,6 +143,8 @@ impl Host {
             Met::Link(path.read_link()?)
         } else if meta.is_dir() {
             Met::Directory
+        } else if meta.file_type().is_char_device() && meta.rdev() == 0 {
+            Met::Whiteout
         } else {
             Met::Other
         };
@@ -196,6 +202,7 @@ impl Host {
             dev: (libc::major(meta.dev()), libc::minor(meta.dev())),
             ino: meta.ino(),
             directory: meta.is_dir(),
+            mode: meta.mode() & 0o7777,
             path: here,
         };
         Ok((source, links))

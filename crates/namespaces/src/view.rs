@@ -3,6 +3,7 @@
 use crate::error::ViewError;
 use crate::idmapped::IdMappedOwner;
 use crate::mounts::Mounts;
+use crate::overlay::Overlay;
 use crate::{dev, layout, proc};
 use std::path::{Path, PathBuf};
 
@@ -56,10 +57,19 @@ impl Default for Bind {
 /// rule names it. The order of the rules has no meaning.
 ///
 /// Directories that lead to a target are made in the view's own tmpfs. Nothing is ever created in a
-/// directory of the host: a target inside a bind must exist there.
+/// directory of the host: a target inside a bind must exist there, and one inside an overlay in one
+/// of its layers. The one exception is [`Upper::Directory`](crate::Upper::Directory).
 #[derive(Clone, Debug, Default)]
 pub struct View {
     pub(crate) rules: Vec<Rule>,
+    pub(crate) upper_memory: Option<UpperMemory>,
+}
+
+/// The size of the tmpfs for upper layers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct UpperMemory {
+    pub bytes: u64,
+    pub inodes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +84,9 @@ pub(crate) enum Kind {
         source: PathBuf,
         bind: Bind,
     },
+    Overlay(Overlay),
+    /// The view's root is an overlay.
+    Root(Overlay),
     Tmpfs {
         size: u64,
         mode: u32,
@@ -120,6 +133,35 @@ impl View {
     pub fn bind(self, source: impl AsRef<Path>, target: impl AsRef<Path>, bind: Bind) -> Self {
         let source = source.as_ref().to_owned();
         self.rule(target, Kind::Bind { source, bind })
+    }
+
+    /// Shows directories of the host laid over each other at `target`; see [`Overlay`]. Other rules can
+    /// have targets in it, as in a bind.
+    ///
+    /// Where the source of a lower layer and the target are the same path and symbolic links of the
+    /// host lead there, the view gets these links, as with [`bind`](Self::bind).
+    pub fn overlay(self, target: impl AsRef<Path>, overlay: Overlay) -> Self {
+        self.rule(target, Kind::Overlay(overlay))
+    }
+
+    /// Makes the whole root an overlay, as of the file system of a container image, whose links may
+    /// lead anywhere.
+    ///
+    /// The directories, files and links that the other rules need lie over the lower layers: a
+    /// directory that leads to a target takes the place of a link or file of that name, and merges
+    /// with a directory, whose permission bits it keeps. With [`Upper::None`](crate::Upper::None) the
+    /// root is read-only. A path to be hidden is looked up in the layers, and must not lead through a
+    /// symbolic link of theirs.
+    pub fn root(self, overlay: Overlay) -> Self {
+        self.rule("/", Kind::Root(overlay))
+    }
+
+    /// How much memory the overlays with [`Upper::Memory`](crate::Upper::Memory) can take together, in
+    /// bytes, and how many files; by default one for each 2 KiB (at least 1024). When it is full,
+    /// writing fails with `ENOSPC`.
+    pub fn upper_memory(mut self, bytes: u64, inodes: Option<u64>) -> Self {
+        self.upper_memory = Some(UpperMemory { bytes, inodes });
+        self
     }
 
     /// An empty writable directory in memory of at most `size` bytes, and one file for each 2 KiB of
@@ -214,7 +256,7 @@ impl View {
                 limit: MAX_RULES,
             });
         }
-        Mounts::from_layout(layout::layout(&self.rules)?)
+        Mounts::from_layout(layout::layout(&self.rules)?, self.upper_memory)
     }
 
     fn rule(mut self, target: impl AsRef<Path>, kind: Kind) -> Self {

@@ -96,6 +96,71 @@ pub enum PolicyError {
         path.display()
     )]
     ReplacesTmp { path: PathBuf },
+    #[error(
+        "filesystem.root: `/` is the host itself; use the preset `system`, or name a directory"
+    )]
+    HostAsRoot,
+    #[error(
+        "a root that is not the host's takes the place of the preset `system`; set system to false \
+         or leave the root out"
+    )]
+    SystemWithRoot,
+    #[error(
+        "filesystem.root_access is {given}; a root can be overlaid or read: use one of the two"
+    )]
+    RootAccess { given: Access },
+    #[error(
+        "filesystem.root: {reference:?} is no name of an image; write one such as `latest` or a \
+         digest, or leave it out where the layout holds one image"
+    )]
+    ImageReference { reference: String },
+    #[error(
+        "`{}` would appear at `/`, where the root lies already; leave one of the two out",
+        path.display()
+    )]
+    RuleOverRoot { path: PathBuf },
+    #[error(
+        "`{}` is in the root `{}`, which appears at `/`; remove the rule, or make the root without \
+         that file",
+        path.display(),
+        root.display()
+    )]
+    RuleInRoot { root: PathBuf, path: PathBuf },
+    #[error(
+        "the root `{}` is in `{}`, which can be written; its files would change under the program: \
+         move one of the two",
+        root.display(),
+        path.display()
+    )]
+    RootInWritten { root: PathBuf, path: PathBuf },
+    #[error(
+        "`{}` is in the overlay of `{}` already, with the same access; remove one of the two",
+        path.display(),
+        outer.display()
+    )]
+    NestedOverlay { path: PathBuf, outer: PathBuf },
+    #[error(
+        "filesystem.upper: `{}` and `{}` lie one in the other, so that the upper layer could be \
+         reached from inside; choose a place apart from it",
+        upper.display(),
+        path.display()
+    )]
+    UpperInWritten { upper: PathBuf, path: PathBuf },
+    #[error(
+        "filesystem.protect: {name:?} is no name in the workspace; write it relative to the \
+         workspace, without `..`"
+    )]
+    ProtectedName { name: PathBuf },
+    #[error("filesystem.protect: {name:?} is both added and removed; keep one")]
+    ProtectedTwice { name: PathBuf },
+    #[error(
+        "filesystem.protect: {name:?} is none of the built-in names; leave it out of `remove`{}",
+        did_you_mean(.suggestion)
+    )]
+    NotProtected {
+        name: PathBuf,
+        suggestion: Option<String>,
+    },
     #[error("the symlink `{}` says nothing; give it a target", path.display())]
     EmptySymlink { path: PathBuf },
     #[error("the symlink `{}` is named twice; remove one of the two", path.display())]

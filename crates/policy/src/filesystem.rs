@@ -3,15 +3,30 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::protect::Protect;
+use crate::root::Root;
 use crate::units::Bytes;
+use crate::upper::Upper;
 
-/// What a rule gives on a path and everything below it.
+/// What a rule gives on a path and everything below it. Ordered from the tightest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Access {
     /// Nothing: the path is empty inside.
     Hide,
     /// Reading.
     Read,
+    /// Reading and writing, where what is written goes to an upper layer ([`Filesystem::upper`])
+    /// and the host's files stay as they are.
+    ///
+    /// Each rule has an upper layer of its own, so a host path that appears under two names has two
+    /// contents once it is written to. Below it, other rules hold as anywhere: reading, hiding, and
+    /// also writing, which then goes through to the host.
+    Overlay,
     /// Reading and writing.
     Write,
 }
@@ -21,6 +36,7 @@ impl fmt::Display for Access {
         f.write_str(match self {
             Access::Hide => "hide",
             Access::Read => "read",
+            Access::Overlay => "overlay",
             Access::Write => "write",
         })
     }
@@ -59,6 +75,15 @@ impl PathRule {
     pub fn write(path: impl Into<PathBuf>) -> Self {
         PathRule {
             access: Access::Write,
+            ..PathRule::read(path)
+        }
+    }
+
+    /// Read, write to an upper layer, and execute.
+    #[must_use]
+    pub fn overlay(path: impl Into<PathBuf>) -> Self {
+        PathRule {
+            access: Access::Overlay,
             ..PathRule::read(path)
         }
     }
@@ -122,8 +147,8 @@ pub enum Sys {
 /// The file system part of a policy. What is not named does not exist inside.
 ///
 /// Which rule holds for a path: the most specific one, that is the rule on the path itself or else
-/// on its nearest ancestor; the workspace counts as a write rule. Where no rule holds, the presets
-/// speak; a rule on a path covers everything below it, presets included.
+/// on its nearest ancestor; the workspace counts as a rule with its access. Where no rule holds,
+/// the presets speak; a rule on a path covers everything below it, presets included.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Filesystem {
     /// Preset: the host's toolchains and what they need, read-only; never a home.
@@ -131,10 +156,24 @@ pub struct Filesystem {
     /// Preset: the toolchains kept in the user's home (rustup, pyenv, nvm, sdkman and the like),
     /// read-only and without the credentials lying beside them.
     pub toolchains: bool,
-    /// The writable working directory.
+    /// The working directory.
     pub workspace: Option<PathBuf>,
+    /// What may be done with the workspace: write to it directly, write to an upper layer over it,
+    /// or only read it. Means nothing without a workspace; [`Access::Hide`] is refused.
+    pub workspace_access: Access,
+    /// Which names stay read-only in a workspace that is written to directly.
+    pub protect: Protect,
     /// The rules, in any order.
     pub rules: Vec<PathRule>,
+    /// Where overlays keep what is written.
+    pub upper: Upper,
+    /// What lies at `/`. Anything but [`Root::Host`] takes the place of the preset `system`, which
+    /// must then be off.
+    pub root: Root,
+    /// What may be done with a root that is not the host's: [`Access::Overlay`], where what is
+    /// written goes to the upper layer and is thrown away, or [`Access::Read`]. Means nothing with
+    /// [`Root::Host`].
+    pub root_access: Access,
     /// Symbolic links made inside.
     pub symlinks: Vec<Symlink>,
     /// The size of the private `/tmp`, held in memory; `None` is no `/tmp`.
@@ -168,10 +207,90 @@ impl Filesystem {
         self
     }
 
-    /// The writable working directory.
+    /// The working directory, writable unless [`Filesystem::workspace_access`] says otherwise.
     #[must_use]
     pub fn workspace(mut self, path: impl Into<PathBuf>) -> Self {
         self.workspace = Some(path.into());
+        self
+    }
+
+    /// The working directory, where what is written goes to an upper layer and the host's files
+    /// stay as they are.
+    #[must_use]
+    pub fn overlay_workspace(self, path: impl Into<PathBuf>) -> Self {
+        self.workspace(path).workspace_access(Access::Overlay)
+    }
+
+    /// What may be done with the workspace.
+    #[must_use]
+    pub fn workspace_access(mut self, access: Access) -> Self {
+        self.workspace_access = access;
+        self
+    }
+
+    /// The rule that the workspace counts as.
+    #[must_use]
+    pub fn workspace_rule(&self) -> Option<PathRule> {
+        let rule = PathRule::read(self.workspace.as_ref()?);
+        Some(PathRule {
+            access: self.workspace_access,
+            ..rule
+        })
+    }
+
+    /// Whether dangerous names of a directly written workspace are read-only; with the names as
+    /// they were.
+    #[must_use]
+    pub fn protect(mut self, protect: bool) -> Self {
+        self.protect.enabled = protect;
+        self
+    }
+
+    /// Makes `name`, relative to the workspace, read-only in a directly written workspace too.
+    #[must_use]
+    pub fn protect_name(mut self, name: impl Into<PathBuf>) -> Self {
+        self.protect = self.protect.add(name);
+        self
+    }
+
+    /// Leaves the built-in dangerous name `name` writable.
+    #[must_use]
+    pub fn unprotect_name(mut self, name: impl Into<PathBuf>) -> Self {
+        self.protect = self.protect.remove(name);
+        self
+    }
+
+    /// What lies at `/`. Another root than the host's switches the preset `system` off.
+    #[must_use]
+    pub fn root(mut self, root: Root) -> Self {
+        self.system &= root.is_host();
+        self.root = root;
+        self
+    }
+
+    /// The system in the directory `path` at `/`, and the preset `system` off.
+    #[must_use]
+    pub fn root_directory(self, path: impl Into<PathBuf>) -> Self {
+        self.root(Root::directory(path))
+    }
+
+    /// The only image of the OCI layout at `layout` at `/`, and the preset `system` off.
+    #[must_use]
+    pub fn root_image(self, layout: impl Into<PathBuf>) -> Self {
+        self.root(Root::image(layout))
+    }
+
+    /// What may be done with a root that is not the host's.
+    #[must_use]
+    pub fn root_access(mut self, access: Access) -> Self {
+        self.root_access = access;
+        self
+    }
+
+    /// Where overlays keep what is written.
+    #[must_use]
+    pub fn upper(mut self, upper: Upper) -> Self {
+        self.upper = upper;
         self
     }
 
@@ -192,6 +311,12 @@ impl Filesystem {
     #[must_use]
     pub fn write(self, path: impl Into<PathBuf>) -> Self {
         self.rule(PathRule::write(path))
+    }
+
+    /// Shows `path` for reading, executing, and writing to an upper layer.
+    #[must_use]
+    pub fn overlay(self, path: impl Into<PathBuf>) -> Self {
+        self.rule(PathRule::overlay(path))
     }
 
     /// Hides `path`.
@@ -261,13 +386,19 @@ impl Filesystem {
 }
 
 impl Default for Filesystem {
-    /// The system preset, private `/tmp` and home, `/proc`, `/dev`, and nothing else.
+    /// The system preset, private `/tmp` and home, `/proc`, `/dev`, and nothing else; dangerous
+    /// names of a workspace protected.
     fn default() -> Self {
         Filesystem {
             system: true,
             toolchains: false,
             workspace: None,
+            workspace_access: Access::Write,
+            protect: Protect::on(),
             rules: Vec::new(),
+            upper: Upper::default(),
+            root: Root::Host,
+            root_access: Access::Overlay,
             symlinks: Vec::new(),
             tmp: Some(Self::DEFAULT_PRIVATE),
             home: Some(Self::DEFAULT_PRIVATE),

@@ -26,6 +26,7 @@
 
 #![forbid(unsafe_code)]
 
+mod danger;
 mod environment;
 mod error;
 mod filesystem;
@@ -35,6 +36,8 @@ mod limits;
 mod network;
 mod order;
 mod policy;
+mod protect;
+mod root;
 #[cfg(feature = "schema")]
 mod schema;
 mod suggest;
@@ -43,9 +46,11 @@ mod syscalls;
 mod text;
 mod tree;
 mod units;
+mod upper;
 mod validate;
 mod view;
 
+pub use danger::{Danger, DangerousName, DangerousNames};
 pub use environment::Environment;
 #[cfg(feature = "serde")]
 pub use error::{FormatError, ParseError};
@@ -56,8 +61,11 @@ pub use layers::{Enforce, Layer, Layers};
 pub use limits::Limits;
 pub use network::{Network, NetworkMode};
 pub use policy::Policy;
+pub use protect::Protect;
+pub use root::Root;
 pub use syscalls::{SyscallIntent, SyscallProfile, Syscalls};
 pub use units::{Bytes, Cpus, format_duration, parse_duration};
+pub use upper::Upper;
 pub use view::ViewEntry;
 
 #[cfg(all(doctest, feature = "serde"))]

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::filesystem::{Access, Filesystem, PathRule};
-use crate::tree::{Above, Grant, Tree, walk};
+use crate::tree::{Above, Grant, Tree, Visit, walk};
 use crate::{
-    Environment, IdRange, Identity, Layer, Layers, Limits, Network, NetworkMode, Policy,
+    Environment, IdRange, Identity, Layer, Layers, Limits, Network, NetworkMode, Policy, Root,
     SyscallProfile, Syscalls,
 };
 
@@ -22,9 +22,12 @@ impl Policy {
     /// | part | tighter |
     /// |---|---|
     /// | layers | `Require` before `Prefer` before `Off`, each |
-    /// | rules | less access on every host path; the workspace is a write rule |
+    /// | rules | less access on every host path (`Hide`, `Read`, `Overlay`, `Write`); the workspace is a rule with its access |
     /// | presets, `proc`, `dev`, `sys` | off before on |
     /// | `tmp`, `home` | none, then by size |
+    /// | `upper` | memory, by size, before a disk place; a disk place is within the same only |
+    /// | `protect` | on before off; more names added, fewer removed; a protected workspace before a write rule |
+    /// | `root` | `Host`, which adds nothing by itself, before any other; another is within the same only, read before overlay |
     /// | network | `None` before `Host`; a port list before none; fewer ports |
     /// | environment | fewer inherited names; fewer set values |
     /// | limits | smaller; no limit is the widest. `io_weight` left out is 100 |
@@ -44,10 +47,13 @@ impl Policy {
     /// The widest policy known to be within both; neither is ever exceeded.
     ///
     /// Names are this policy's; a path that only `other` names keeps the name it has there. The
-    /// workspace is this policy's if both let it be written, else `other`'s on the same terms, else
-    /// there is none. Two valid policies give a valid one, but for two cases that validation
-    /// reports: their id ranges have no id in common, or they use one name inside for different
-    /// things.
+    /// workspace is this policy's if both let it be written (or only read, where it is no more in
+    /// one that has it), else `other`'s on the same terms, else there is none. Of two different
+    /// roots none is left, and of two disk places for upper layers neither: memory is. Of what one
+    /// policy gives as a protected workspace, a part that the other gives as a rule, or as a
+    /// workspace that begins in a dangerous name, can only be read: nothing in it would be
+    /// protected. Two valid policies give a valid one, but for two cases that validation reports:
+    /// their id ranges have no id in common, or they use one name inside for different things.
     ///
     /// Where the two cannot be compared without knowing the host (a preset against a rule without
     /// exec), the result has neither.
@@ -88,23 +94,84 @@ fn restrict_layers(a: &Layers, b: &Layers) -> Layers {
 
 fn files_within(a: &Filesystem, b: &Filesystem) -> bool {
     let (left, right) = (Tree::of(a), Tree::of(b));
+    let guards = Guards::of(a, b);
     a.tmp <= b.tmp
         && a.home <= b.home
         && a.proc <= b.proc
         && a.dev <= b.dev
         && a.sys <= b.sys
+        && a.upper.is_within(&b.upper)
+        && a.protect.is_within(&b.protect)
+        && root_within(a, b)
         && left.presets_within(&right)
-        && walk(&left, &right, |at| at.left.is_within(at.right))
+        && walk(&left, &right, |at| {
+            at.left.is_within(at.right) && (!at.left.writes() || guards.within(&at))
+        })
+}
+
+/// Which of two protected workspaces keeps read-only what the other does, where it lies in it.
+struct Guards {
+    left_in_right: bool,
+    right_in_left: bool,
+}
+
+impl Guards {
+    fn of(a: &Filesystem, b: &Filesystem) -> Self {
+        let covered =
+            |outer: &Filesystem, inner: &Filesystem| match (&outer.workspace, &inner.workspace) {
+                (Some(workspace), Some(inner)) => outer.protect.covers(workspace, inner),
+                _ => false,
+            };
+        Guards {
+            left_in_right: covered(b, a),
+            right_in_left: covered(a, b),
+        }
+    }
+
+    /// Whether what the right policy keeps read-only there, the left one does.
+    fn within(&self, at: &Visit<'_, '_>) -> bool {
+        at.right_guard.is_none_or(|right| {
+            at.left_guard
+                .is_some_and(|left| left == right || self.left_in_right)
+        })
+    }
+
+    /// Whether `workspace`, which is one of the two, keeps read-only there what both do.
+    fn hold(&self, workspace: &Path, at: &Visit<'_, '_>) -> bool {
+        at.left_guard
+            .is_none_or(|left| workspace == left || self.right_in_left)
+            && at
+                .right_guard
+                .is_none_or(|right| workspace == right || self.left_in_right)
+    }
+}
+
+/// The root of the host is empty: what is shown in it, presets and rules show.
+fn root_within(a: &Filesystem, b: &Filesystem) -> bool {
+    a.root.is_host() || (a.root == b.root && a.root_access <= b.root_access)
+}
+
+fn restrict_root(a: &Filesystem, b: &Filesystem) -> (Root, Access) {
+    match a.root == b.root && !a.root.is_host() {
+        true => (a.root.clone(), a.root_access.min(b.root_access)),
+        false => (Root::Host, Filesystem::default().root_access),
+    }
 }
 
 fn restrict_files(a: &Filesystem, b: &Filesystem) -> Filesystem {
     let (left, right) = (Tree::of(a), Tree::of(b));
     let [system, toolchains] = left.restrict_presets(&right);
+    let (root, root_access) = restrict_root(a, b);
     let mut result = Filesystem {
         system,
         toolchains,
         workspace: None,
+        workspace_access: Access::Write,
+        protect: a.protect.restrict(&b.protect),
         rules: Vec::new(),
+        upper: a.upper.restrict(&b.upper),
+        root,
+        root_access,
         symlinks: a.symlinks.clone(),
         // `None` sorts first and is the tightest here: there is no such directory.
         tmp: a.tmp.min(b.tmp),
@@ -113,13 +180,15 @@ fn restrict_files(a: &Filesystem, b: &Filesystem) -> Filesystem {
         dev: a.dev && b.dev,
         sys: a.sys.min(b.sys),
     };
-    // The grant, and whether the path appears inside under its own name.
-    let mut above = Above::new((Tree::of(&result).elsewhere(), false));
-    let mut workspaces = [None, None];
+    // The grant, whether the path appears inside under its own name, and whether the workspace gives
+    // it, protected.
+    let mut above = Above::new((Tree::of(&result).elsewhere(), false, false));
+    let guards = Guards::of(a, b);
+    let workspace = restrict_workspace([a, b], &left, &right, &guards);
     let mut rules = Vec::new();
     walk(&left, &right, |at| {
         let mut grant = at.left.restrict(at.right);
-        let (inherited, shown) = above.at(at.path);
+        let (inherited, shown, inherited_guard) = above.at(at.path);
         // No rule says "as the presets do", so below a rule that is not to be had.
         if grant == Grant::Presets && inherited != Grant::Presets {
             grant = Grant::Nothing;
@@ -127,46 +196,106 @@ fn restrict_files(a: &Filesystem, b: &Filesystem) -> Filesystem {
         // To hide `/` is to grant nothing anywhere, which is said by having no presets.
         if grant == Grant::Nothing && at.path == Path::new("/") {
             (result.system, result.toolchains) = (false, false);
-            above = Above::new((Grant::Nothing, false));
+            above = Above::new((Grant::Nothing, false, false));
             return true;
         }
-        if grant == Grant::ALL_RIGHTS {
-            for (found, workspace) in workspaces.iter_mut().zip([&a.workspace, &b.workspace]) {
-                if workspace.as_deref() == Some(at.path) {
-                    *found = workspace.as_ref();
-                }
+        let here = workspace.filter(|(path, _)| *path == at.path);
+        let mut guarded = grant.writes() && is_guarded(&at);
+        if guarded {
+            // A rule would not be protected, so only the workspace itself can say it.
+            let by = here.or(workspace.filter(|_| inherited_guard && grant == inherited));
+            if !by.is_some_and(|(workspace, _)| guards.hold(workspace, &at)) {
+                guarded = false;
+                grant = grant.restrict(Grant::READING);
             }
         }
-        let mut targets: Vec<Option<&Path>> = [at.left_node, at.right_node]
-            .into_iter()
-            .flatten()
-            .map(|node| node.targets.clone())
-            .find(|targets| !targets.is_empty())
-            .unwrap_or_default();
+        let mut targets = match guarded {
+            // Under another name nothing in it would be read-only.
+            true => Vec::new(),
+            false => targets(&at),
+        };
+        // Wherever its rules put it, the workspace is also where it is.
+        targets.extend(here.map(|_| None));
         targets.sort();
         targets.dedup();
         let (own, other_names) = (targets.contains(&None), targets.iter().any(Option::is_some));
-        if let Grant::Files { write, exec } = grant {
-            if grant != inherited || other_names || (own && !shown) {
-                above.push(at.path, (grant, own));
+        if let Grant::Files { access, exec } = grant {
+            let new = (grant, guarded) != (inherited, inherited_guard);
+            if new || other_names || (own && !shown) {
+                above.push(at.path, (grant, own, guarded));
                 rules.extend(targets.into_iter().map(|target| PathRule {
                     path: at.path.to_path_buf(),
-                    access: if write { Access::Write } else { Access::Read },
+                    access,
                     exec,
                     target: target.map(PathBuf::from),
                 }));
             }
         } else if grant != inherited {
-            above.push(at.path, (grant, false));
+            above.push(at.path, (grant, false, false));
             rules.push(PathRule::hide(at.path));
         }
         true
     });
-    result.workspace = workspaces.into_iter().flatten().next().cloned();
-    // The workspace is itself the write rule on its path.
+    if let Some((path, access)) = workspace {
+        result.workspace = Some(path.to_path_buf());
+        result.workspace_access = access;
+    }
+    // The workspace is itself the rule on its path.
     rules.retain(|rule| rule.target.is_some() || Some(&rule.path) != result.workspace.as_ref());
     result.rules = rules;
     result
+}
+
+/// The names inside that are left: the first policy's, or else the second's.
+fn targets<'a>(at: &Visit<'_, 'a>) -> Vec<Option<&'a Path>> {
+    [at.left_node, at.right_node]
+        .into_iter()
+        .flatten()
+        .map(|node| node.targets.clone())
+        .find(|targets| !targets.is_empty())
+        .unwrap_or_default()
+}
+
+/// Whether one of the two keeps dangerous names there read-only.
+fn is_guarded(at: &Visit<'_, '_>) -> bool {
+    at.left_guard.or(at.right_guard).is_some()
+}
+
+/// Which workspace is left, and what may be done with it: a protected one first, since it cannot be
+/// written as a rule; of two such the upper one, in whatever order the policies come.
+fn restrict_workspace<'a>(
+    both: [&'a Filesystem; 2],
+    left: &Tree<'a>,
+    right: &Tree<'a>,
+    guards: &Guards,
+) -> Option<(&'a Path, Access)> {
+    let protected = both.iter().any(|files| files.protect.enabled);
+    let mut guarded = None;
+    let mut workspaces = [None, None];
+    walk(left, right, |at| {
+        let grant = at.left.restrict(at.right);
+        let Grant::Files { access, exec: true } = grant else {
+            return true;
+        };
+        for (found, files) in workspaces.iter_mut().zip(both) {
+            if files.workspace.as_deref() != Some(at.path) {
+                continue;
+            }
+            if grant.writes() && is_guarded(&at) {
+                let fits = guards.hold(at.path, &at);
+                guarded = guarded.or(fits.then_some((at.path, access)));
+            } else if grant.writes() && protected {
+                // Here it would be protected, and neither asks for that; unless it has another name,
+                // under which it is not.
+                let named = targets(&at).iter().any(Option::is_some);
+                *found = named.then_some((at.path, access));
+            } else if access > Access::Read || files.workspace_access == Access::Read {
+                *found = Some((at.path, access));
+            }
+        }
+        true
+    });
+    guarded.or(workspaces.into_iter().flatten().next())
 }
 
 fn network_within(a: &Network, b: &Network) -> bool {

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use crate::{Environment, Filesystem, Identity, Layers, Limits, Network, SyscallProfile, Syscalls};
+use crate::{
+    Environment, Filesystem, Identity, Layers, Limits, Network, Root, SyscallProfile, Syscalls,
+    Upper,
+};
 
 /// Everything a sandbox may do, one part per concern.
 ///
@@ -31,9 +34,10 @@ impl Policy {
     ///
     /// Purely lexical: nothing is looked up, symbolic links are not followed, and `..` is kept for
     /// [`Policy::validate`] to refuse (what `a/link/..` means depends on the disk). Host paths are
-    /// the workspace, the paths of the rules and an OCI profile; names inside the sandbox (rule
-    /// targets, symlinks) are left alone, since they must be absolute as written. Where `base` is
-    /// itself relative the paths stay relative and validation refuses them.
+    /// the workspace, the paths of the rules, the root, the place of upper layers and an OCI
+    /// profile; names inside the sandbox (rule targets, symlinks) are left alone, since they must
+    /// be absolute as written. Where `base` is itself relative the paths stay relative and
+    /// validation refuses them.
     #[must_use]
     pub fn rebase(&self, base: &Path) -> Policy {
         let mut policy = self.clone();
@@ -42,6 +46,13 @@ impl Policy {
         }
         for rule in &mut policy.filesystem.rules {
             rebase_path(&mut rule.path, base);
+        }
+        match &mut policy.filesystem.root {
+            Root::Host => {}
+            Root::Directory(path) | Root::Image { layout: path, .. } => rebase_path(path, base),
+        }
+        if let Upper::Disk(Some(path)) = &mut policy.filesystem.upper {
+            rebase_path(path, base);
         }
         policy.syscalls.profile = rebase_profile(policy.syscalls.profile, base);
         policy

@@ -4,8 +4,10 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::text::shape::{PolicyText, RuleText};
-use crate::{Bytes, Cpus, IdRange, Policy};
+use crate::text::choice::{ProtectText, RootTable, RootText, UpperTable, UpperText};
+use crate::text::files::RuleText;
+use crate::text::shape::PolicyText;
+use crate::{Bytes, Cpus, IdRange, Policy, Protect};
 
 impl Policy {
     /// The JSON schema (draft 2020-12) of the text that [`Policy::from_toml`] and
@@ -13,7 +15,7 @@ impl Policy {
     ///
     /// What only [`Policy::validate`] can see (conflicts between rules, relative paths, ids) is not in
     /// it. The schema is stricter than the readers in that it wants no repetition in a set, such as
-    /// `inherit`, and refuses some numbers (`cpus` of zero) that the readers leave to validation.
+    /// `inherit`, and refuses some values (`cpus` of zero) that the readers leave to validation.
     #[must_use]
     pub fn json_schema() -> serde_json::Value {
         schemars::schema_for!(PolicyText).to_value()
@@ -120,5 +122,71 @@ impl JsonSchema for PathOrTable {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let table = generator.subschema_for::<RuleText>();
         json_schema!({ "anyOf": [{ "type": "string" }, table] })
+    }
+}
+
+/// What may be done with a workspace.
+pub(crate) struct WorkspaceAccess;
+
+impl JsonSchema for WorkspaceAccess {
+    fn schema_name() -> Cow<'static, str> {
+        "WorkspaceAccess".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["read", "overlay", "write"] })
+    }
+}
+
+/// What may be done with a root that is not the host's.
+pub(crate) struct RootAccess;
+
+impl JsonSchema for RootAccess {
+    fn schema_name() -> Cow<'static, str> {
+        "RootAccess".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "enum": ["read", "overlay"] })
+    }
+}
+
+impl JsonSchema for RootText {
+    fn schema_name() -> Cow<'static, str> {
+        "Root".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<RootTable>();
+        json_schema!({ "anyOf": [
+            { "const": "host" },
+            { "allOf": [table, { "oneOf": [
+                { "required": ["image"] },
+                { "required": ["directory"], "not": { "required": ["reference"] } }
+            ] }] }
+        ] })
+    }
+}
+
+impl JsonSchema for UpperText {
+    fn schema_name() -> Cow<'static, str> {
+        "Upper".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let size = generator.subschema_for::<Bytes>();
+        let table = generator.subschema_for::<UpperTable>();
+        json_schema!({ "anyOf": [size, { "const": "disk" }, table] })
+    }
+}
+
+impl JsonSchema for ProtectText {
+    fn schema_name() -> Cow<'static, str> {
+        "ProtectOrSwitch".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<Protect>();
+        json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
     }
 }

@@ -1,6 +1,8 @@
 //! Policies as TOML and JSON.
 
+pub(crate) mod choice;
 pub(crate) mod duration;
+pub(crate) mod files;
 pub(crate) mod shape;
 
 use serde::de::{Deserialize, Deserializer};
@@ -40,7 +42,7 @@ impl Policy {
     }
 
     /// Writes the policy as TOML. Reading it gives the same policy, with the rules in the order
-    /// read, write, hide.
+    /// read, write, overlay, hide.
     ///
     /// # Errors
     ///
@@ -145,6 +147,9 @@ fn table_of(known: &[&str]) -> &'static str {
         Some("layers") => "the top level",
         Some("namespaces") => "[layers]",
         Some("system") => "[filesystem]",
+        Some("directory") => "the root of [filesystem]",
+        Some("disk") => "the upper of [filesystem]",
+        Some("enabled") => "protect of [filesystem]",
         Some("path") => "a path of [filesystem]",
         Some("mode") => "[network]",
         Some("inherit") => "[environment]",

@@ -16,21 +16,20 @@ pub(crate) enum Grant {
     /// Whatever the presets grant there, which only the host knows: between nothing and reading
     /// with execution.
     Presets,
-    /// Reading and these.
-    Files { write: bool, exec: bool },
+    /// Reading, with writing as far as the access says, and with execution or not.
+    Files { access: Access, exec: bool },
 }
 
 impl Grant {
-    pub(crate) const ALL_RIGHTS: Grant = Grant::Files {
-        write: true,
+    pub(crate) const READING: Grant = Grant::Files {
+        access: Access::Read,
         exec: true,
     };
 
     fn of(access: Access, exec: bool) -> Grant {
         match access {
             Access::Hide => Grant::Nothing,
-            Access::Read => Grant::Files { write: false, exec },
-            Access::Write => Grant::Files { write: true, exec },
+            Access::Read | Access::Overlay | Access::Write => Grant::Files { access, exec },
         }
     }
 
@@ -40,14 +39,25 @@ impl Grant {
             (Grant::Nothing, _) | (Grant::Presets, Grant::Presets) => true,
             (Grant::Presets, Grant::Files { exec, .. }) => exec,
             (
-                Grant::Files { write, exec },
+                Grant::Files { access, exec },
                 Grant::Files {
-                    write: other_write,
+                    access: other_access,
                     exec: other_exec,
                 },
-            ) => write <= other_write && exec <= other_exec,
+            ) => access <= other_access && exec <= other_exec,
             (Grant::Presets | Grant::Files { .. }, _) => false,
         }
+    }
+
+    /// Whether files of the host are written.
+    pub(crate) fn writes(self) -> bool {
+        matches!(
+            self,
+            Grant::Files {
+                access: Access::Write,
+                ..
+            }
+        )
     }
 
     /// The most that is within both.
@@ -56,13 +66,13 @@ impl Grant {
             _ if self.is_within(other) => self,
             _ if other.is_within(self) => other,
             (
-                Grant::Files { write, exec },
+                Grant::Files { access, exec },
                 Grant::Files {
-                    write: other_write,
+                    access: other_access,
                     exec: other_exec,
                 },
             ) => Grant::Files {
-                write: write && other_write,
+                access: access.min(other_access),
                 exec: exec && other_exec,
             },
             _ => Grant::Nothing,
@@ -76,6 +86,8 @@ pub(crate) struct Node<'a> {
     pub(crate) grant: Grant,
     /// The names it has inside: `None` is its own path.
     pub(crate) targets: Vec<Option<&'a Path>>,
+    /// Whether only a protected workspace gives it, so that dangerous names in it are read-only.
+    pub(crate) guarded: bool,
 }
 
 /// The rules of one policy, one node per path, every path before those below it.
@@ -96,14 +108,19 @@ impl<'a> Tree<'a> {
                 grant: Grant::of(rule.access, rule.exec),
                 targets: match rule.access {
                     Access::Hide => Vec::new(),
-                    Access::Read | Access::Write => vec![rule.target.as_deref()],
+                    Access::Read | Access::Overlay | Access::Write => vec![rule.target.as_deref()],
                 },
+                guarded: false,
             })
             .collect();
         nodes.extend(filesystem.workspace.as_deref().map(|path| Node {
             path,
-            grant: Grant::ALL_RIGHTS,
-            targets: vec![None],
+            grant: Grant::of(filesystem.workspace_access, true),
+            targets: match filesystem.workspace_access {
+                Access::Hide => Vec::new(),
+                Access::Read | Access::Overlay | Access::Write => vec![None],
+            },
+            guarded: filesystem.protect.enabled && filesystem.workspace_access == Access::Write,
         }));
         // Paths compare by component, so an ancestor comes directly before all of its descendants.
         nodes.sort_by(|a, b| a.path.cmp(b.path));
@@ -113,6 +130,7 @@ impl<'a> Tree<'a> {
                 // Two accesses on one path are refused by validation; here the tighter one holds.
                 first.grant = first.grant.restrict(later.grant);
                 first.targets.append(&mut later.targets);
+                first.guarded &= later.guarded;
             }
             same
         });
@@ -156,6 +174,9 @@ pub(crate) struct Visit<'t, 'a> {
     pub(crate) path: &'a Path,
     pub(crate) left: Grant,
     pub(crate) right: Grant,
+    /// The protected workspaces that give the path, if such do.
+    pub(crate) left_guard: Option<&'a Path>,
+    pub(crate) right_guard: Option<&'a Path>,
     pub(crate) left_node: Option<&'t Node<'a>>,
     pub(crate) right_node: Option<&'t Node<'a>>,
 }
@@ -173,12 +194,14 @@ pub(crate) fn walk<'t, 'a>(
             (Some(path), None) | (None, Some(path)) => path,
             (None, None) => return true,
         };
-        let (left_node, left_grant) = left.advance(path);
-        let (right_node, right_grant) = right.advance(path);
+        let (left_node, (left_grant, left_guard)) = left.advance(path);
+        let (right_node, (right_grant, right_guard)) = right.advance(path);
         if !visit(Visit {
             path,
             left: left_grant,
             right: right_grant,
+            left_guard,
+            right_guard,
             left_node,
             right_node,
         }) {
@@ -190,14 +213,14 @@ pub(crate) fn walk<'t, 'a>(
 /// A place in a tree: what comes next, and the nodes above the place.
 struct Cursor<'t, 'a> {
     rest: std::slice::Iter<'t, Node<'a>>,
-    above: Above<'a, Grant>,
+    above: Above<'a, (Grant, Option<&'a Path>)>,
 }
 
 impl<'t, 'a> Cursor<'t, 'a> {
     fn new(tree: &'t Tree<'a>) -> Self {
         Cursor {
             rest: tree.nodes.iter(),
-            above: Above::new(tree.elsewhere()),
+            above: Above::new((tree.elsewhere(), None)),
         }
     }
 
@@ -205,8 +228,8 @@ impl<'t, 'a> Cursor<'t, 'a> {
         self.rest.as_slice().first().map(|node| node.path)
     }
 
-    /// Moves on to `path`; the node there, if there is one, and the grant there.
-    fn advance(&mut self, path: &Path) -> (Option<&'t Node<'a>>, Grant) {
+    /// Moves on to `path`; the node there, if there is one, and the grant there with its guard.
+    fn advance(&mut self, path: &Path) -> (Option<&'t Node<'a>>, (Grant, Option<&'a Path>)) {
         let inherited = self.above.at(path);
         if self.next_path() != Some(path) {
             return (None, inherited);
@@ -214,8 +237,9 @@ impl<'t, 'a> Cursor<'t, 'a> {
         let Some(node) = self.rest.next() else {
             return (None, inherited);
         };
-        self.above.push(node.path, node.grant);
-        (Some(node), node.grant)
+        let value = (node.grant, node.guarded.then_some(node.path));
+        self.above.push(node.path, value);
+        (Some(node), value)
     }
 }
 

@@ -1,12 +1,12 @@
 //! The check that a policy makes sense by itself, without a look at the host.
 
-use std::collections::{HashMap, HashSet};
+mod files;
+
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::PolicyError;
-use crate::filesystem::{Access, Filesystem, PathRule};
 use crate::units::{Bytes, Cpus, format_duration};
 use crate::{
     Enforce, Environment, Identity, Layer, Layers, Limits, Network, NetworkMode, Policy,
@@ -15,8 +15,6 @@ use crate::{
 
 /// `PATH_MAX` without the terminating NUL (`linux/limits.h`).
 const PATH_MAX: usize = 4095;
-/// Directories that the sandbox fills itself.
-const KERNEL_FILES: [&str; 3] = ["/proc", "/sys", "/dev"];
 
 impl Policy {
     /// Checks the policy and reports the first defect.
@@ -28,7 +26,7 @@ impl Policy {
     ///
     /// [`PolicyError`] has one variant per defect; its text says what to change.
     pub fn validate(&self) -> Result<(), PolicyError> {
-        check_filesystem(&self.filesystem)?;
+        files::check(&self.filesystem)?;
         check_network(&self.network)?;
         check_environment(&self.environment)?;
         check_limits(&self.limits)?;
@@ -36,25 +34,6 @@ impl Policy {
         check_profile(&self.syscalls.profile)?;
         check_identity(&self.identity)
     }
-}
-
-fn check_filesystem(files: &Filesystem) -> Result<(), PolicyError> {
-    if let Some(workspace) = &files.workspace {
-        check_path("filesystem.workspace", workspace)?;
-        check_written("filesystem.workspace", workspace)?;
-    }
-    for rule in &files.rules {
-        check_rule(rule)?;
-    }
-    check_accesses(files)?;
-    check_names(files)?;
-    if let Some(size) = files.tmp {
-        check_size("filesystem.tmp", size)?;
-    }
-    if let Some(size) = files.home {
-        check_size("filesystem.home", size)?;
-    }
-    Ok(())
 }
 
 fn check_path(what: &'static str, path: &Path) -> Result<(), PolicyError> {
@@ -82,125 +61,6 @@ fn check_path(what: &'static str, path: &Path) -> Result<(), PolicyError> {
     if bytes.contains(&b'.') && path.components().any(|part| part == Component::ParentDir) {
         let path = path.into();
         return Err(PolicyError::ParentComponent { what, path });
-    }
-    Ok(())
-}
-
-fn check_rule(rule: &PathRule) -> Result<(), PolicyError> {
-    let what = match rule.access {
-        Access::Hide => "filesystem.hide",
-        Access::Read => "filesystem.read",
-        Access::Write => "filesystem.write",
-    };
-    check_path(what, &rule.path)?;
-    let path = || rule.path.clone();
-    match rule.access {
-        Access::Hide if rule.path == Path::new("/") => return Err(PolicyError::HidesRoot),
-        Access::Hide if rule.target.is_some() => {
-            return Err(PolicyError::HideTarget { path: path() });
-        }
-        Access::Hide => return Ok(()),
-        Access::Read if rule.path.starts_with("/proc") => {
-            return Err(PolicyError::ReadsHostProc { path: path() });
-        }
-        Access::Read => {}
-        Access::Write => check_written(what, &rule.path)?,
-    }
-    let Some(target) = &rule.target else {
-        return Ok(());
-    };
-    check_path("the target of a rule", target)?;
-    let reserved = KERNEL_FILES.iter().any(|kernel| target.starts_with(kernel));
-    if target != &rule.path && (reserved || target == Path::new("/")) {
-        return Err(PolicyError::ReservedTarget {
-            path: path(),
-            target: target.clone(),
-        });
-    }
-    Ok(())
-}
-
-fn check_written(what: &'static str, path: &Path) -> Result<(), PolicyError> {
-    if path == Path::new("/") {
-        return Err(PolicyError::WritesRoot { what });
-    }
-    if KERNEL_FILES.iter().any(|kernel| path.starts_with(kernel)) {
-        let path = path.into();
-        return Err(PolicyError::WritesKernelFiles { what, path });
-    }
-    Ok(())
-}
-
-/// One access for each host path, each named once.
-///
-/// By hash and not by sorting: comparing long paths over and over is what would take time here.
-fn check_accesses(files: &Filesystem) -> Result<(), PolicyError> {
-    let workspace = files.workspace.as_ref().map(PathRule::write);
-    let mut accesses: HashMap<&Path, &PathRule> = HashMap::new();
-    let mut named: HashSet<(&Path, &Path)> = HashSet::new();
-    for rule in workspace.iter().chain(&files.rules) {
-        let path = || rule.path.clone();
-        let first = *accesses.entry(&rule.path).or_insert(rule);
-        if rule.access == Access::Hide && files.workspace.as_ref() == Some(&rule.path) {
-            return Err(PolicyError::HidesWorkspace { path: path() });
-        }
-        let exec = |rule: &PathRule| rule.exec && rule.access != Access::Hide;
-        if first.access != rule.access || exec(first) != exec(rule) {
-            return Err(PolicyError::ConflictingRules {
-                path: path(),
-                first: first.access,
-                second: rule.access,
-            });
-        }
-        if !named.insert((&rule.path, rule.inside())) {
-            return Err(PolicyError::DuplicateRule { path: path() });
-        }
-    }
-    Ok(())
-}
-
-/// One thing at each place inside.
-fn check_names(files: &Filesystem) -> Result<(), PolicyError> {
-    let workspace = files.workspace.as_deref().map(|path| (path, path));
-    let shown = files
-        .rules
-        .iter()
-        .filter(|rule| rule.access != Access::Hide)
-        .map(|rule| (rule.inside(), &*rule.path));
-    let mut places: HashMap<&Path, &Path> = HashMap::new();
-    for (inside, path) in workspace.into_iter().chain(shown) {
-        if let Some(first) = places.insert(inside, path) {
-            return Err(PolicyError::SameTarget {
-                target: inside.into(),
-                first: first.into(),
-                second: path.into(),
-            });
-        }
-    }
-    if files.tmp.is_some() && places.contains_key(Path::new("/tmp")) {
-        return Err(PolicyError::ReplacesTmp {
-            path: "/tmp".into(),
-        });
-    }
-    let mut links = HashSet::new();
-    for link in &files.symlinks {
-        check_path("filesystem.symlinks", &link.path)?;
-        let path = link.path.clone();
-        if link.target.as_os_str().is_empty() {
-            return Err(PolicyError::EmptySymlink { path });
-        }
-        if link.target.as_os_str().as_bytes().contains(&0) {
-            return Err(PolicyError::NulInPath {
-                what: "filesystem.symlinks",
-                path: link.target.clone(),
-            });
-        }
-        if path == Path::new("/") || places.contains_key(&*path) {
-            return Err(PolicyError::SymlinkOverRule { path });
-        }
-        if !links.insert(&link.path) {
-            return Err(PolicyError::DuplicateSymlink { path });
-        }
     }
     Ok(())
 }

@@ -23,10 +23,14 @@ impl Filesystem {
     /// after those it lies over.
     ///
     /// `presets` is what the presets amount to on this host. A preset on or below a path or a
-    /// target that a rule names is left out, since a rule covers everything below it. A rule also holds wherever
-    /// its host path shows through another rule's target, so one rule may give several entries; a
-    /// hidden path gives an entry only where it would show. The private `/tmp`, home, `/proc`,
-    /// `/dev` and `/sys` and the symlinks are not part of it.
+    /// target that a rule names is left out, since a rule covers everything below it. A rule also
+    /// holds wherever its host path shows through another rule's target, so one rule may give
+    /// several entries; a hidden path gives an entry only where it would show. The root, the
+    /// private `/tmp`, home, `/proc`, `/dev` and `/sys` and the symlinks are not part of it.
+    ///
+    /// An entry with [`Access::Overlay`] is an overlay of its own over its source. One that lies in
+    /// another overlay at the place where that shows its source anyway differs from it in `exec`,
+    /// or is the workspace, and is part of the other's upper layer.
     ///
     /// The policy is expected to have passed validation. Takes time proportional to the number of
     /// entries, and to the depth of each path.
@@ -74,7 +78,7 @@ impl Filesystem {
     /// The rules with the workspace and the presets that they leave room for, sorted by path.
     fn all_rules(&self, presets: &[PathRule]) -> Vec<PathRule> {
         let mut rules = self.rules.clone();
-        rules.extend(self.workspace.as_ref().map(PathRule::write));
+        rules.extend(self.workspace_rule());
         let paths: HashSet<&Path> = rules.iter().map(|rule| &*rule.path).collect();
         let places: HashSet<&Path> = rules
             .iter()
@@ -168,6 +172,37 @@ mod tests {
         assert_eq!(
             shown(&filesystem, &[]),
             ["/a/b read+x /a/b", "/x write+x /a", "/x/b read+x /a/b"]
+        );
+    }
+
+    #[test]
+    fn an_overlay_is_an_access_like_the_others() {
+        let filesystem = Filesystem::default()
+            .overlay_workspace("/w")
+            .read("/w/lib")
+            .write("/w/out")
+            .hide("/w/.env")
+            .rule(PathRule::overlay("/data").at("/mnt"))
+            .read("/data/fixed");
+        assert_eq!(
+            shown(&filesystem, &[]),
+            [
+                "/data/fixed read+x /data/fixed",
+                "/mnt overlay+x /data",
+                "/mnt/fixed read+x /data/fixed",
+                "/w overlay+x /w",
+                "/w/.env hide /w/.env",
+                "/w/lib read+x /w/lib",
+                "/w/out write+x /w/out",
+            ]
+        );
+        let reader = Filesystem::default()
+            .workspace("/w")
+            .workspace_access(Access::Read)
+            .overlay("/w/scratch");
+        assert_eq!(
+            shown(&reader, &[]),
+            ["/w read+x /w", "/w/scratch overlay+x /w/scratch"]
         );
     }
 

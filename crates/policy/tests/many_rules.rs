@@ -85,6 +85,32 @@ fn in_chains_a_hundred_deep() {
 }
 
 #[test]
+fn overlays_in_deep_chains() {
+    // Overlays and what is read below them in turn, so that each is an overlay of its own.
+    let rule = |n: usize| {
+        let path = format!("/{:03}{}", n / 100, "/x".repeat(n % 100));
+        match n % 2 {
+            0 => PathRule::overlay(path),
+            _ => PathRule::read(path),
+        }
+    };
+    all_operations(&policy(rule), &policy(|n| rule(n).no_exec()));
+}
+
+#[test]
+fn a_protected_workspace_in_another() {
+    let with = |workspace: &str, write: bool| {
+        let mut policy = policy(|n| match write && n % 2 == 0 {
+            true => PathRule::write(format!("/work/sub/{n}")),
+            false => PathRule::hide(format!("/work/sub/{n}/secret")),
+        });
+        policy.filesystem = policy.filesystem.workspace(workspace);
+        policy
+    };
+    all_operations(&with("/work/sub", true), &with("/work", false));
+}
+
+#[test]
 fn a_thousand_names_of_one_tree() {
     let rule = |n: usize| match n {
         0..1000 => PathRule::read("/data").at(format!("/names/{n}")),

@@ -7,21 +7,30 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cofferdam_policy::{
-    Access, Cpus, Environment, Filesystem, Identity, Limits, Network, PathRule, Policy,
-    PolicyError, SyscallProfile, Syscalls,
+    Access, Bytes, Cpus, Environment, Filesystem, Identity, Limits, Network, PathRule, Policy,
+    PolicyError, Root, SyscallProfile, Syscalls, Upper,
 };
 use common::{filesystem, policy, valid_policy};
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-/// What a path may be used for: read, write, execute.
+/// What a path may be used for: read, write to an upper layer, write, execute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Rights([bool; 3]);
+struct Rights([bool; 4]);
 
 impl Rights {
-    const NONE: Rights = Rights([false; 3]);
-    const READ: Rights = Rights([true, false, false]);
-    const RUN: Rights = Rights([true, false, true]);
+    const NONE: Rights = Rights([false; 4]);
+    const READ: Rights = Rights([true, false, false, false]);
+    const RUN: Rights = Rights([true, false, false, true]);
+
+    fn of(access: Access, exec: bool) -> Rights {
+        match access {
+            Access::Hide => Rights::NONE,
+            Access::Read => Rights([true, false, false, exec]),
+            Access::Overlay => Rights([true, true, false, exec]),
+            Access::Write => Rights([true, true, true, exec]),
+        }
+    }
 
     fn within(self, other: Rights) -> bool {
         self.0.iter().zip(other.0).all(|(a, b)| *a <= b)
@@ -53,7 +62,7 @@ fn world() -> Vec<PathBuf> {
 /// The definition, written as plainly as can be: try every rule for every path.
 fn rights(files: &Filesystem, path: &Path, system: Rights, toolchains: Rights) -> Rights {
     let mut rules = files.rules.clone();
-    rules.extend(files.workspace.iter().map(PathRule::write));
+    rules.extend(files.workspace_rule());
     let nearest = rules
         .iter()
         .filter(|rule| path.starts_with(&rule.path))
@@ -67,12 +76,28 @@ fn rights(files: &Filesystem, path: &Path, system: Rights, toolchains: Rights) -
         .iter()
         .filter(|rule| path.starts_with(&rule.path))
         .filter(|rule| Some(rule.path.components().count()) == nearest)
-        .map(|rule| match rule.access {
-            Access::Hide => Rights::NONE,
-            Access::Read => Rights([true, false, rule.exec]),
-            Access::Write => Rights([true, true, rule.exec]),
-        })
-        .fold(Rights([true; 3]), Rights::and)
+        .map(|rule| Rights::of(rule.access, rule.exec))
+        .fold(Rights([true; 4]), Rights::and)
+}
+
+/// The protected workspace that alone gives a path to be written.
+fn guard(files: &Filesystem, path: &Path) -> Option<PathBuf> {
+    let workspace = files.workspace.clone().filter(|workspace| {
+        path.starts_with(workspace)
+            && files.protect.enabled
+            && files.workspace_access == Access::Write
+    })?;
+    let nearer =
+        |rule: &PathRule| path.starts_with(&rule.path) && rule.path.starts_with(&workspace);
+    match files.rules.iter().any(nearer) {
+        true => None,
+        false => Some(workspace),
+    }
+}
+
+/// Without the protection, which the model of rights does not know.
+fn unprotected() -> impl Strategy<Value = Filesystem> {
+    filesystem().prop_map(|files| files.protect(false))
 }
 
 fn with_files(filesystem: Filesystem) -> Policy {
@@ -86,9 +111,11 @@ fn with_files(filesystem: Filesystem) -> Policy {
 fn without_names(policy: &Policy) -> Policy {
     let mut policy = policy.clone();
     let files = &mut policy.filesystem;
-    files
-        .rules
-        .extend(files.workspace.take().map(PathRule::write));
+    // Where it is protected, the workspace is more than a name for a directory.
+    if files.workspace_access != Access::Write || !files.protect.enabled {
+        files.rules.extend(files.workspace_rule());
+        files.workspace = None;
+    }
     for rule in &mut files.rules {
         rule.target = None;
     }
@@ -126,6 +153,13 @@ fn rewritten(policy: &Policy, places: &[Index]) -> Policy {
     let set: Vec<String> = policy.environment.set.keys().cloned().collect();
     policy.environment.inherit.extend(set);
     policy.limits.io_weight.get_or_insert(100);
+    let files = &mut policy.filesystem;
+    if files.root.is_host() {
+        files.root_access = Access::Read;
+    }
+    if !files.protect.enabled {
+        files.protect = files.protect.clone().add("w");
+    }
     policy.syscalls.profile = SyscallProfile::Stacked([policy.syscalls.profile].into());
     let network = &mut policy.network;
     for ports in [&mut network.connect, &mut network.bind]
@@ -139,13 +173,13 @@ fn rewritten(policy: &Policy, places: &[Index]) -> Policy {
 
 proptest! {
     #[test]
-    fn within_is_what_the_model_says(a in filesystem(), b in filesystem(), c in filesystem()) {
+    fn within_is_what_the_model_says(a in unprotected(), b in unprotected(), c in unprotected()) {
         // A random pair is seldom comparable; this one always is.
         let tight = with_files(a.clone()).restrict(&with_files(c)).filesystem;
         for (a, b) in [(&a, &b), (&tight, &a), (&a, &tight)] {
             // The same but for the rules and presets, which is what the model knows about.
             let b = Filesystem { rules: b.rules.clone(), workspace: b.workspace.clone(),
-                system: b.system, toolchains: b.toolchains, ..a.clone() };
+                workspace_access: b.workspace_access, protect: b.protect.clone(), system: b.system, toolchains: b.toolchains, ..a.clone() };
             let found = with_files(a.clone()).is_within(&with_files(b.clone()));
             let hosts = [Rights::NONE, Rights::READ, Rights::RUN];
             let mut everywhere = true;
@@ -163,7 +197,22 @@ proptest! {
     }
 
     #[test]
-    fn restrict_is_what_the_model_says(a in filesystem(), b in filesystem()) {
+    fn what_is_protected_stays_so(a in policy(), b in policy()) {
+        let both = a.restrict(&b).filesystem;
+        for path in world() {
+            let written = rights(&both, &path, Rights::NONE, Rights::NONE).0[2];
+            for files in [&a.filesystem, &b.filesystem] {
+                let Some(workspace) = guard(files, &path).filter(|_| written) else {
+                    continue;
+                };
+                let left = guard(&both, &path);
+                prop_assert!(left.is_some_and(|left| left.starts_with(&workspace)), "{:?}", path);
+            }
+        }
+    }
+
+    #[test]
+    fn restrict_is_what_the_model_says(a in unprotected(), b in unprotected()) {
         let both = with_files(a.clone()).restrict(&with_files(b.clone())).filesystem;
         let no_presets = !(a.system || a.toolchains || b.system || b.toolchains);
         for path in world() {
@@ -263,7 +312,7 @@ proptest! {
         // And the view gives no more to a host path, under any name, than the rules do.
         for (source, access, exec) in seen(&files).into_iter().flatten() {
             let most = rights(&files, &source, Rights::NONE, Rights::NONE);
-            let shown = Rights([true, access == Access::Write, exec]);
+            let shown = Rights::of(access, exec);
             prop_assert!(shown == most, "{:?}: {shown:?} {most:?}", source);
         }
     }
@@ -297,6 +346,153 @@ fn a_project_cannot_widen() {
     };
     assert_eq!(both, expected);
     assert!(!project.is_within(&user));
+}
+
+fn within_one_way(tight: Filesystem, wide: Filesystem) {
+    let (tight, wide) = (with_files(tight), with_files(wide));
+    assert!(tight.is_within(&wide), "{tight:#?}");
+    assert!(!wide.is_within(&tight), "{tight:#?}");
+    assert!(equivalent(&tight.restrict(&wide), &tight));
+    assert!(equivalent(&wide.restrict(&tight), &tight));
+}
+
+fn neither_within(a: Filesystem, b: Filesystem) -> Filesystem {
+    let (a, b) = (with_files(a), with_files(b));
+    assert!(!a.is_within(&b) && !b.is_within(&a));
+    let both = a.restrict(&b);
+    assert!(both.is_within(&a) && both.is_within(&b));
+    assert_eq!(both.validate(), Ok(()));
+    both.filesystem
+}
+
+#[test]
+fn an_overlay_is_between_reading_and_writing() {
+    let files = Filesystem::default;
+    within_one_way(files().overlay_workspace("/w"), files().workspace("/w"));
+    within_one_way(files().read("/w"), files().overlay_workspace("/w"));
+    within_one_way(files().overlay("/w/a"), files().overlay_workspace("/w"));
+    within_one_way(
+        files().workspace("/w").workspace_access(Access::Read),
+        files().overlay("/w"),
+    );
+    let user = with_files(files().overlay_workspace("/w"));
+    let project = with_files(files().workspace("/w").write("/w/out"));
+    assert_eq!(user.restrict(&project), user);
+    assert_eq!(project.restrict(&user), user);
+    // The directory stays the working one where only one of them lets it be written.
+    let reader = with_files(files().workspace("/w").workspace_access(Access::Read));
+    assert_eq!(project.restrict(&reader), reader);
+}
+
+#[test]
+fn memory_is_within_the_disk() {
+    let upper = |upper| Filesystem::default().upper(upper);
+    let disk = |path: &str| upper(Upper::Disk(Some(path.into())));
+    within_one_way(upper(Upper::Memory(Bytes::mib(1))), upper(Upper::default()));
+    within_one_way(
+        upper(Upper::Memory(Bytes::gib(9))),
+        upper(Upper::Disk(None)),
+    );
+    let both = neither_within(disk("/a"), disk("/b"));
+    assert_eq!(both.upper, Upper::default());
+    neither_within(disk("/a"), upper(Upper::Disk(None)));
+}
+
+#[test]
+fn protection_can_only_be_added() {
+    let files = Filesystem::default;
+    within_one_way(files(), files().protect(false));
+    within_one_way(files(), files().unprotect_name(".vscode"));
+    within_one_way(files().protect_name("deploy"), files());
+    within_one_way(files().unprotect_name(".vscode"), files().protect(false));
+    let both = neither_within(
+        files().unprotect_name(".vscode").unprotect_name(".idea"),
+        files().unprotect_name(".idea").unprotect_name(".zed"),
+    );
+    assert_eq!(both, files().unprotect_name(".idea"));
+    let both = neither_within(files().protect_name("a"), files().protect_name("b"));
+    assert_eq!(both, files().protect_name("a").protect_name("b"));
+    let off = with_files(files().protect(false).protect_name("a"));
+    assert_eq!(off.normalize(), with_files(files().protect(false)));
+}
+
+#[test]
+fn a_rule_is_no_way_around_the_protection() {
+    let user = with_files(Filesystem::default().workspace("/w"));
+    let project = |files: Filesystem| {
+        let project = with_files(files);
+        let both = user.restrict(&project);
+        assert!(
+            both.is_within(&user) && both.is_within(&project),
+            "{both:#?}"
+        );
+        assert!(equivalent(&both, &project.restrict(&user)));
+        both.filesystem
+    };
+    let files = Filesystem::default;
+    // The whole as a rule or under another name is the workspace again; of a part, reading is left.
+    assert_eq!(project(files().write("/w")), files().workspace("/w"));
+    assert_eq!(project(files().write("/w/.git")), files().read("/w/.git"));
+    let named = files().rule(PathRule::write("/w").at("/x"));
+    assert_eq!(project(named), files().workspace("/w"));
+    // Nor is a workspace that begins in a dangerous name.
+    assert_eq!(
+        project(files().workspace("/w/.git")),
+        files().read("/w/.git")
+    );
+    assert_eq!(
+        project(files().workspace("/w/a/.CLAUDE")),
+        files().read("/w/a/.CLAUDE")
+    );
+    // One that does not is as well protected as the other.
+    assert_eq!(
+        project(files().workspace("/w/sub")),
+        files().workspace("/w/sub")
+    );
+    // With the workspace kept, rules in it add nothing, and an overlay is no way to the host.
+    assert_eq!(
+        project(files().workspace("/w").write("/w/.git")),
+        files().workspace("/w")
+    );
+    assert_eq!(
+        project(files().overlay("/w")),
+        files().overlay_workspace("/w")
+    );
+    assert_eq!(
+        project(
+            files()
+                .workspace("/w")
+                .protect(false)
+                .unprotect_name(".vscode")
+        ),
+        files().workspace("/w")
+    );
+    // Who writes the rule in the own policy means it.
+    let open = with_files(files().workspace("/w").write("/w/.vscode"));
+    assert!(user.is_within(&open) && !open.is_within(&user));
+    assert_eq!(open.normalize(), open);
+    let off = with_files(files().write("/w").protect(false));
+    let project = with_files(files().workspace("/w").protect(false));
+    assert!(equivalent(&off, &project));
+}
+
+#[test]
+fn of_two_roots_none_is_left() {
+    let files = || Filesystem::default().system(false);
+    let root = |path: &str| Filesystem::default().root_directory(path);
+    within_one_way(root("/r").root_access(Access::Read), root("/r"));
+    within_one_way(files(), root("/r"));
+    within_one_way(files().read("/x"), root("/r").read("/x"));
+    for other in [
+        root("/s"),
+        Filesystem::default().root_image("/r"),
+        Filesystem::default(),
+    ] {
+        let both = neither_within(root("/r"), other);
+        assert_eq!(both, files());
+    }
+    let named = |name: &str| Filesystem::default().root(Root::image("/i").reference(name));
+    assert_eq!(neither_within(named("a"), named("b")), files());
 }
 
 #[test]

@@ -33,6 +33,11 @@ fn good_policies_pass() {
         json!({ "layers": { "cgroup": "prefer" } }),
         json!({ "filesystem": { "workspace": ".", "tmp": "none", "home": 1_048_576,
             "read": ["/a", { "path": "/b", "exec": false, "target": "/c" }] } }),
+        json!({ "filesystem": { "overlay": ["/o"], "workspace_access": "overlay",
+            "upper": "2GiB", "protect": false, "root": "host" } }),
+        json!({ "filesystem": { "upper": { "disk": "/u" }, "protect": { "add": ["a"] },
+            "root": { "image": "/i", "reference": "x" }, "root_access": "read" } }),
+        json!({ "filesystem": { "upper": "disk", "root": { "directory": "/r" } } }),
         json!({ "limits": { "memory": "2 GiB", "cpus": 1, "wall_clock": "1h30m",
             "cpu_time": "5s" } }),
         json!({ "syscalls": { "profile": { "stacked": ["strict", { "oci": "/p" }] },
@@ -72,6 +77,15 @@ fn bad_policies_do_not() {
         json!({ "filesystem": { "read": [{ "path": "/a", "mode": 1 }] } }),
         json!({ "filesystem": { "hide": [{ "path": "/a" }] } }),
         json!({ "filesystem": { "symlinks": [] } }),
+        json!({ "filesystem": { "upper": "all" } }),
+        json!({ "filesystem": { "upper": { "disk": "/u", "size": 1 } } }),
+        json!({ "filesystem": { "protect": "on" } }),
+        json!({ "filesystem": { "protect": { "list": [] } } }),
+        json!({ "filesystem": { "root": "/r" } }),
+        json!({ "filesystem": { "root": {} } }),
+        json!({ "filesystem": { "root": { "directory": "/r", "reference": "x" } } }),
+        json!({ "filesystem": { "root": { "directory": "/r", "image": "/i" } } }),
+        json!({ "filesystem": { "root_access": "all" } }),
         json!({ "network": { "mode": "open" } }),
         json!({ "network": { "connect": [65_536] } }),
         json!({ "environment": { "set": { "A": 1 } } }),
@@ -89,7 +103,7 @@ fn bad_policies_do_not() {
 }
 
 #[test]
-fn the_schema_is_stricter_on_numbers_that_validation_refuses() {
+fn the_schema_is_stricter_on_values_that_validation_refuses() {
     let validator = validator();
     for bad in [
         json!({ "limits": { "cpus": 0 } }),
@@ -98,6 +112,8 @@ fn the_schema_is_stricter_on_numbers_that_validation_refuses() {
         json!({ "identity": { "range": { "start": 5, "count": 0 } } }),
         json!({ "limits": { "io_weight": 0 } }),
         json!({ "limits": { "io_weight": 10_001 } }),
+        json!({ "filesystem": { "workspace": "/w", "workspace_access": "hide" } }),
+        json!({ "filesystem": { "root": { "image": "/i" }, "root_access": "write" } }),
     ] {
         assert!(!validator.is_valid(&bad), "{bad}");
         let policy = Policy::from_json(&bad.to_string()).expect("kept for validation");

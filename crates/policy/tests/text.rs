@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use cofferdam_policy::{
     Access, Bytes, Enforce, Environment, Filesystem, FormatError, IdRange, Identity, Layers,
-    Limits, Network, NetworkMode, ParseError, PathRule, Policy, PolicyError, Symlink, Sys,
-    SyscallIntent, SyscallProfile, Syscalls,
+    Limits, Network, NetworkMode, ParseError, PathRule, Policy, PolicyError, Protect, Root,
+    Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls, Upper,
 };
 use common::policy;
 use proptest::prelude::*;
@@ -22,7 +22,13 @@ network = "off"
 [filesystem]
 system = false
 toolchains = true
+root = { image = "/var/images/base", reference = "stable" }
+root_access = "read"
 workspace = "/home/me/repo"
+workspace_access = "overlay"
+protect = { add = ["deploy/"], remove = [".vscode", ".git/hooks"] }
+overlay = [{ path = "/srv/z", exec = false }]
+upper = { disk = "/var/lib/upper" }
 read = ["/opt/data", { path = "/opt/tool", exec = false }]
 write = ["/var/cache/x", { path = "/srv/y", target = "/y" }]
 hide = ["/home/me/repo/.env"]
@@ -68,12 +74,21 @@ fn everything() -> Policy {
         filesystem: Filesystem {
             system: false,
             toolchains: true,
+            root: Root::image("/var/images/base").reference("stable"),
+            root_access: Access::Read,
             workspace: Some("/home/me/repo".into()),
+            workspace_access: Access::Overlay,
+            protect: Protect::on()
+                .add("deploy/")
+                .remove(".vscode")
+                .remove(".git/hooks"),
+            upper: Upper::Disk(Some("/var/lib/upper".into())),
             rules: vec![
                 PathRule::read("/opt/data"),
                 PathRule::read("/opt/tool").no_exec(),
                 PathRule::write("/var/cache/x"),
                 PathRule::write("/srv/y").at("/y"),
+                PathRule::overlay("/srv/z").no_exec(),
                 PathRule::hide("/home/me/repo/.env"),
             ],
             symlinks: vec![Symlink {
@@ -155,6 +170,33 @@ fn what_is_left_out_has_its_default() {
 }
 
 #[test]
+fn a_word_or_a_table() {
+    let files = |text: &str| {
+        let policy = Policy::from_toml(&format!("[filesystem]\n{text}")).expect(text);
+        let toml = policy.to_toml().expect("writable");
+        assert_eq!(Policy::from_toml(&toml).as_ref(), Ok(&policy), "{toml}");
+        policy.filesystem
+    };
+    assert_eq!(files("protect = true").protect, Protect::on());
+    assert_eq!(files("protect = false").protect, Protect::off());
+    let off = files("protect = { enabled = false, add = ['a'] }").protect;
+    assert_eq!(off, Protect::off().add("a"));
+    assert_eq!(files("upper = 'disk'").upper, Upper::Disk(None));
+    assert_eq!(files("upper = '2GiB'").upper, Upper::Memory(Bytes::gib(2)));
+    assert_eq!(files("upper = 4096").upper, Upper::Memory(Bytes::kib(4)));
+    assert_eq!(files("root = 'host'"), Filesystem::default());
+
+    // A root switches the preset off unless the text asks for both.
+    let root = files("root = { directory = '/r' }");
+    assert_eq!(root, Filesystem::default().root_directory("/r"));
+    assert!(!root.system);
+    assert!(!files("root = { image = '/i' }").system);
+    let text = "[filesystem]\nsystem = true\nroot = { directory = '/r' }";
+    let both = Policy::from_toml(text).expect("fine");
+    assert_eq!(both.validate(), Err(PolicyError::SystemWithRoot));
+}
+
+#[test]
 fn unknown_keys_get_a_suggestion() {
     let text = "[limits]\nprocesses = 5\nmemry = \"1GiB\"\n";
     let error = Policy::from_toml(text).expect_err("unknown key");
@@ -194,6 +236,21 @@ fn unknown_keys_get_a_suggestion() {
             "the profile of [syscalls]",
             Some("oci"),
         ),
+        (
+            "filesystem.protect.added = []",
+            "protect of [filesystem]",
+            Some("add"),
+        ),
+        (
+            "filesystem.root.directry = '/r'",
+            "the root of [filesystem]",
+            Some("directory"),
+        ),
+        (
+            "filesystem.upper.disc = '/u'",
+            "the upper of [filesystem]",
+            Some("disk"),
+        ),
         ("identity.ranges = 'none'", "[identity]", Some("range")),
         (
             "identity.range = {start = 1, cont = 2}",
@@ -226,6 +283,10 @@ fn unknown_values_get_a_suggestion() {
         (
             "syscalls.allow = ['nested_namespaces']",
             "did you mean `nested-namespaces`?",
+        ),
+        (
+            "filesystem.workspace_access = 'overlays'",
+            "did you mean `overlay`?",
         ),
         ("network.mode = 'open'", "use one of none, host"),
     ] {
@@ -271,6 +332,23 @@ fn mistakes_are_placed() {
         ),
         ("[filesystem]\ntmp = []", "line 2", "a value or \"none\""),
         ("[filesystem]\ntmp = \"all\"", "line 2", "512MiB"),
+        ("[filesystem]\nupper = \"all\"", "line 2", "512MiB"),
+        ("[filesystem]\nupper = -1", "line 2", "\"disk\""),
+        ("[filesystem]\nupper = {}", "line 2", "missing field `disk`"),
+        ("[filesystem]\nprotect = 1", "line 2", "true, false"),
+        ("[filesystem]\nprotect = [\"x\"]", "line 2", "true, false"),
+        ("[filesystem]\nroot = \"/r\"", "line 2", "directory"),
+        ("[filesystem]\nroot = {}", "line 2", "directory"),
+        (
+            "[filesystem]\nroot = { directory = \"/r\", reference = \"x\" }",
+            "line 2",
+            "directory",
+        ),
+        (
+            "[filesystem]\nroot = { directory = \"/r\", image = \"x\" }",
+            "line 2",
+            "directory",
+        ),
         ("[network]\nconnect = [65536]", "line 2", "u16"),
         ("[syscalls]\nprofile = {}", "line 2", "\"strict\""),
         (
@@ -343,6 +421,19 @@ fn relative_paths_are_rebased() {
         policy.syscalls.profile,
         SyscallProfile::Stacked([SyscallProfile::Default, oci].into())
     );
+    let text = "[filesystem]\noverlay = ['o']\nroot = { directory = 'r' }\n\
+                upper = { disk = 'u' }\nprotect = { add = ['p'] }";
+    let policy = Policy::from_toml(text)
+        .expect("fine")
+        .rebase(Path::new("/w"));
+    assert_eq!(policy.validate(), Ok(()));
+    assert_eq!(policy.filesystem.rules, [PathRule::overlay("/w/o")]);
+    assert_eq!(policy.filesystem.root, Root::directory("/w/r"));
+    assert_eq!(policy.filesystem.upper, Upper::Disk(Some("/w/u".into())));
+    assert_eq!(policy.filesystem.protect, Protect::on().add("p"));
+    let image = Policy::from_toml("filesystem.root.image = 'i'").expect("fine");
+    let image = image.rebase(Path::new("/w"));
+    assert_eq!(image.filesystem.root, Root::image("/w/i"));
     // What only the disk knows is left to be refused.
     let up = Policy::from_toml("filesystem.workspace = '../x'").expect("fine");
     let up = up.rebase(Path::new("/w"));
@@ -377,6 +468,12 @@ fn what_has_no_text_is_refused() {
         files(Filesystem::default().workspace(bytes())),
         files(Filesystem::default().rule(PathRule::read("/a").at(bytes()))),
         files(Filesystem::default().symlink("/a", bytes())),
+        files(Filesystem::default().overlay(bytes())),
+        files(Filesystem::default().root_directory(bytes())),
+        files(Filesystem::default().root_image(bytes())),
+        files(Filesystem::default().upper(Upper::Disk(Some(bytes())))),
+        files(Filesystem::default().protect_name(bytes())),
+        files(Filesystem::default().unprotect_name(bytes())),
         Policy {
             syscalls: Syscalls::default().oci(bytes()),
             ..Policy::default()
@@ -420,7 +517,8 @@ fn sorted(mut policy: Policy) -> Policy {
         .sort_by_key(|rule| match rule.access {
             Access::Read => 0,
             Access::Write => 1,
-            Access::Hide => 2,
+            Access::Overlay => 2,
+            Access::Hide => 3,
         });
     policy
 }

@@ -1,9 +1,9 @@
 //! Process 1 of a sandbox: a static program without a standard library.
 //!
-//! It takes a request over its socket, starts the program, reaps whatever ends, keeps the time
-//! limit, and goes when the program or the host goes. (Its other task, outside of any sandbox, is in
-//! `watch`.) As it is process 1 of its namespace, the
-//! kernel then kills everything that is left (pid_namespaces(7)).
+//! It takes requests over its socket, starts programs, reaps whatever ends, keeps the time limits, and
+//! goes when the host goes, or the program if it was the only one to be. As it is process 1 of its
+//! namespace, the kernel then kills everything that is left (pid_namespaces(7)). (Its other task,
+//! outside of any sandbox, is in `watch`.)
 //!
 //! It is executed from a sealed memfd with an empty environment, so it holds nothing of the host's
 //! memory, and nothing inside can change it through `/proc/1/exe`.
@@ -14,14 +14,21 @@
 mod protocol;
 #[macro_use]
 mod raw;
+mod ending;
 mod memory;
 mod program;
+mod socket;
 mod supervise;
 mod sysno;
+mod table;
+mod terminal;
+mod time;
 mod watch;
 
 use core::arch::global_asm;
-use protocol::{AT_REQUEST, FAILED, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
+use protocol::{AT_REQUEST, FAILED, OPEN, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
+use socket::{MOST_FDS, receive, send};
+use supervise::Supervisor;
 
 #[cfg(target_arch = "x86_64")]
 global_asm!(
@@ -54,60 +61,54 @@ extern "C" fn main() -> ! {
 
     supervise::default_signals();
 
-    let mut request = Request::default();
-    let mut stdio = [-1_i32; 3];
-    if !program::receive(&mut request, &mut stdio) {
+    let (mut request, mut fds) = (Request::default(), [-1; MOST_FDS]);
+    if !receive(SOCKET, &mut request, &mut fds) {
         exit(125);
     }
-    match request.kind {
-        START => {}
-        WATCH => watch::run(&request),
-        _ => fail(AT_REQUEST, sysno::EPROTO),
+    if request.kind == WATCH {
+        watch::run(&request);
     }
-    if request.argument & SUBREAPER != 0 {
+    let subreaper = request.argument & SUBREAPER != 0;
+    if subreaper {
         // SAFETY: PR_SET_CHILD_SUBREAPER touches no memory.
         unsafe { syscall!(sysno::PRCTL, sysno::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
     }
-    let deadline = supervise::deadline(request.timeout);
-    let signals = supervise::watch_children();
-    match program::start(&request, stdio) {
-        Ok(pid) => {
-            send(&Reply {
-                kind: protocol::STARTED,
-                value: pid,
-                ..Reply::default()
-            });
-            supervise::run(pid, deadline, signals, request.argument & SUBREAPER != 0)
-        }
-        Err((step, errno)) => fail(step, errno),
+    let mut supervisor = Supervisor::new(subreaper);
+    match request.kind {
+        START => supervisor.start(&request, &fds),
+        OPEN => send(SOCKET, &STARTED_REPLY, -1),
+        _ => fail(AT_REQUEST, sysno::EPROTO),
     }
+    supervisor.run()
 }
+
+/// The answer to [`OPEN`].
+const STARTED_REPLY: Reply = Reply {
+    kind: protocol::STARTED,
+    value: 1,
+    detail: 0,
+    reserved: 0,
+    user: 0,
+    system: 0,
+    max_rss: 0,
+    major_faults: 0,
+    context_switches: 0,
+};
 
 /// Tells the host that nothing was started, and ends.
 fn fail(step: u32, errno: i32) -> ! {
-    send(&Reply {
+    send(SOCKET, &failed(step, errno), -1);
+    exit(125)
+}
+
+/// The answer that nothing was started.
+fn failed(step: u32, errno: i32) -> Reply {
+    Reply {
         kind: FAILED,
         value: errno,
         detail: step,
         ..Reply::default()
-    });
-    exit(125)
-}
-
-/// Sends a reply; a host that is gone is noticed by the next read.
-fn send(reply: &Reply) {
-    // SAFETY: sendto(2) reads the structure, plain integers without padding.
-    unsafe {
-        syscall!(
-            sysno::SENDTO,
-            SOCKET,
-            reply as *const Reply,
-            size_of::<Reply>(),
-            sysno::MSG_NOSIGNAL,
-            0,
-            0
-        )
-    };
+    }
 }
 
 /// Ends this process and with it, in a process namespace, all others.

@@ -1,92 +1,11 @@
 //! Taking a request and starting its program.
 
 use crate::protocol::{
-    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, Request, SHIELD, SOCKET,
+    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, AT_TERMINAL, Request, SHIELD, SOCKET,
+    TERMINAL,
 };
-use crate::sysno;
-use core::ptr::null_mut;
-
-/// Reads one request, and the descriptors that come with it; false when the host is gone.
-pub fn receive(request: &mut Request, stdio: &mut [i32; 3]) -> bool {
-    #[repr(C)]
-    struct Iovec(*mut u8, usize);
-    #[repr(C, align(8))]
-    struct Control {
-        length: usize,
-        level: i32,
-        kind: i32,
-        fds: [i32; 4],
-    }
-    #[repr(C)]
-    struct Message {
-        name: *mut u8,
-        name_length: u32,
-        iov: *mut Iovec,
-        iov_length: usize,
-        control: *mut Control,
-        control_length: usize,
-        flags: i32,
-    }
-    let bytes = (request as *mut Request).cast::<u8>();
-    let mut done = 0;
-    while done < size_of::<Request>() {
-        // SAFETY: `done` is below the structure's size.
-        let mut iov = Iovec(unsafe { bytes.add(done) }, size_of::<Request>() - done);
-        let mut control = Control {
-            length: 0,
-            level: 0,
-            kind: 0,
-            fds: [-1; 4],
-        };
-        let mut message = Message {
-            name: null_mut(),
-            name_length: 0,
-            iov: &raw mut iov,
-            iov_length: 1,
-            control: &raw mut control,
-            control_length: size_of::<Control>(),
-            flags: 0,
-        };
-        // SAFETY: recvmsg(2) writes to the bytes and the control buffer within the lengths given;
-        // any bytes make a valid Request.
-        let n = unsafe {
-            syscall!(
-                sysno::RECVMSG,
-                SOCKET,
-                &raw mut message,
-                sysno::MSG_CMSG_CLOEXEC
-            )
-        };
-        if n == -(sysno::EINTR as isize) {
-            continue;
-        }
-        if n <= 0 {
-            return false;
-        }
-        if control.level == sysno::SOL_SOCKET && control.kind == sysno::SCM_RIGHTS {
-            stdio.copy_from_slice(&control.fds[..3]);
-        }
-        done += n as usize;
-    }
-    true
-}
-
-/// Reads exactly `length` bytes to `to`; false when the host is gone.
-fn read_all(to: *mut u8, length: usize) -> bool {
-    let mut done = 0;
-    while done < length {
-        // SAFETY: read(2) writes at most the rest of the buffer of `length` bytes.
-        let n = unsafe { syscall!(sysno::READ, SOCKET, to.add(done), length - done) };
-        if n == -(sysno::EINTR as isize) {
-            continue;
-        }
-        if n <= 0 {
-            return false;
-        }
-        done += n as usize;
-    }
-    true
-}
+use crate::socket::{MOST_FDS, close, read_all};
+use crate::{sysno, terminal};
 
 /// What the new process needs, and where it says why it failed: it shares this memory until it
 /// executes the program.
@@ -98,15 +17,58 @@ struct Start {
     envp: *const *const u8,
     stdio: [i32; 3],
     shield: bool,
+    terminal: bool,
     step: u32,
     errno: i32,
 }
 
-/// Reads the strings of a request and starts its program; its process id, or the step and error.
-pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
-    if stdio.iter().any(|&fd| fd < 0) {
-        return Err((AT_REQUEST, sysno::EPROTO));
+/// A program that runs.
+pub struct Started {
+    pub pid: i32,
+    /// The host's side of its terminal; -1 where it has none.
+    pub terminal: i32,
+}
+
+/// Reads the strings of a request and starts its program, with the first three descriptors or a new
+/// terminal as standard input, output and error; the step and error where it fails. The three are
+/// closed here in any case.
+pub fn start(request: &Request, fds: &[i32; MOST_FDS]) -> Result<Started, (u32, i32)> {
+    let [stdin, stdout, stderr, _] = *fds;
+    if request.argument & TERMINAL == 0 {
+        let started = start_with(request, [stdin, stdout, stderr], false);
+        [stdin, stdout, stderr].into_iter().for_each(close);
+        return started.map(|pid| Started { pid, terminal: -1 });
     }
+    [stdin, stdout, stderr].into_iter().for_each(close);
+    let opened = terminal::open(request.rows, request.columns);
+    let (host, own) = match opened {
+        Ok(pair) => pair,
+        // What follows is another request to come, so these strings are taken off the socket.
+        Err(errno) => {
+            return match Strings::read(request, 0) {
+                Some(strings) => {
+                    strings.unmap();
+                    Err((AT_TERMINAL, errno))
+                }
+                None => Err((AT_REQUEST, sysno::ENOMEM)),
+            };
+        }
+    };
+    let started = start_with(request, [own; 3], true);
+    close(own);
+    match started {
+        Ok(pid) => Ok(Started {
+            pid,
+            terminal: host,
+        }),
+        Err(failed) => {
+            close(host);
+            Err(failed)
+        }
+    }
+}
+
+fn start_with(request: &Request, stdio: [i32; 3], terminal: bool) -> Result<i32, (u32, i32)> {
     let (candidates, argc, envc) = (
         request.candidates as usize,
         request.argc as usize,
@@ -114,19 +76,37 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
     );
     // One null pointer ends each of the two arrays.
     let pointers = candidates + argc + envc + 2;
-    let Some((memory, size)) = read_strings(request, pointers * 8) else {
+    let Some(mut text) = Strings::read(request, pointers * 8) else {
         return Err((AT_REQUEST, sysno::ENOMEM));
     };
-    let strings = request.strings as usize;
-    let table = strings.next_multiple_of(8);
-    // SAFETY: the table lies in the mapping, aligned to 8 bytes, behind the strings.
-    let array = unsafe { memory.add(table).cast::<*const u8>() };
-    let mut text = Strings::new(memory, strings);
-    let directory = text.take().ok_or((AT_REQUEST, sysno::EPROTO))?;
+    let result = start_from(
+        &mut text,
+        request,
+        [candidates, argc, envc],
+        stdio,
+        terminal,
+    );
+    text.unmap();
+    result
+}
+
+fn start_from(
+    text: &mut Strings,
+    request: &Request,
+    [candidates, argc, envc]: [usize; 3],
+    stdio: [i32; 3],
+    terminal: bool,
+) -> Result<i32, (u32, i32)> {
+    let broken = (AT_REQUEST, sysno::EPROTO);
+    if stdio.iter().any(|&fd| fd < 0) {
+        return Err(broken);
+    }
+    let array = text.behind().cast::<*const u8>();
+    let directory = text.take().ok_or(broken)?;
     let mut slot = array;
     for (count, ended) in [(candidates, false), (argc, true), (envc, true)] {
         for _ in 0..count {
-            let string = text.take().ok_or((AT_REQUEST, sysno::EPROTO))?;
+            let string = text.take().ok_or(broken)?;
             // SAFETY: at most `pointers` slots are passed, all in the mapping.
             slot = unsafe {
                 slot.write(string);
@@ -149,16 +129,11 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
         envp,
         stdio,
         shield: request.argument & SHIELD != 0,
+        terminal,
         step: 0,
         errno: 0,
     };
     let pid = vfork(&mut plan);
-    for fd in stdio {
-        // SAFETY: close(2) touches no memory.
-        unsafe { syscall!(sysno::CLOSE, fd) };
-    }
-    // SAFETY: the mapping made above; the child has executed the program or is gone.
-    unsafe { syscall!(sysno::MUNMAP, memory, size) };
     if pid < 0 {
         return Err((AT_CLONE, -pid as i32));
     }
@@ -168,42 +143,62 @@ pub fn start(request: &Request, stdio: [i32; 3]) -> Result<i32, (u32, i32)> {
     Ok(pid as i32)
 }
 
-/// Reads the strings of a request to the start of a new mapping that has `more` bytes of zeroes
-/// behind them, aligned to 8; the mapping and its size.
-pub fn read_strings(request: &Request, more: usize) -> Option<(*mut u8, usize)> {
-    let strings = request.strings as usize;
-    let size = strings.next_multiple_of(8) + more;
-    // SAFETY: an anonymous mapping at an address of the kernel's choice.
-    let memory = unsafe {
-        syscall!(
-            sysno::MMAP,
-            0,
-            size,
-            sysno::PROT_READ_WRITE,
-            sysno::MAP_PRIVATE_ANONYMOUS,
-            -1_isize,
-            0
-        )
-    };
-    if (-4095..0).contains(&memory) || !read_all(memory as *mut u8, strings) {
-        return None;
-    }
-    Some((memory as *mut u8, size))
-}
-
-/// Takes NUL-terminated strings one after the other.
+/// The NUL-terminated strings of a request, in a mapping of their own, taken one after the other.
 pub struct Strings {
+    memory: *mut u8,
+    size: usize,
     next: *const u8,
     end: *const u8,
 }
 
 impl Strings {
-    /// The strings in the first `length` bytes of a mapping.
-    pub fn new(memory: *const u8, length: usize) -> Self {
-        Self {
-            next: memory,
-            end: memory.wrapping_add(length),
+    /// Reads the strings of a request to the start of a new mapping that has `more` bytes of zeroes
+    /// behind them, aligned to 8.
+    pub fn read(request: &Request, more: usize) -> Option<Self> {
+        let strings = request.strings as usize;
+        let size = (strings.next_multiple_of(8) + more).max(1);
+        // SAFETY: an anonymous mapping at an address of the kernel's choice.
+        let memory = unsafe {
+            syscall!(
+                sysno::MMAP,
+                0,
+                size,
+                sysno::PROT_READ_WRITE,
+                sysno::MAP_PRIVATE_ANONYMOUS,
+                -1_isize,
+                0
+            )
+        };
+        if (-4095..0).contains(&memory) {
+            skip(strings);
+            return None;
         }
+        let memory = memory as *mut u8;
+        let text = Self {
+            memory,
+            size,
+            next: memory,
+            end: memory.wrapping_add(strings),
+        };
+        // SAFETY: the mapping is at least as long as the strings.
+        if unsafe { read_all(SOCKET, memory, strings) } {
+            Some(text)
+        } else {
+            text.unmap();
+            None
+        }
+    }
+
+    /// The zeroes behind the strings.
+    fn behind(&self) -> *mut u8 {
+        self.memory
+            .wrapping_add((self.end as usize - self.memory as usize).next_multiple_of(8))
+    }
+
+    /// Gives the memory back.
+    pub fn unmap(self) {
+        // SAFETY: the mapping made by `read`; a child that used it has executed a program or is gone.
+        unsafe { syscall!(sysno::MUNMAP, self.memory, self.size) };
     }
 
     /// The next one.
@@ -219,6 +214,19 @@ impl Strings {
             }
         }
         None
+    }
+}
+
+/// Takes bytes off the socket that nobody wants, so that the next request is found.
+fn skip(mut length: usize) {
+    let mut waste = [0_u8; 512];
+    while length > 0 {
+        let part = length.min(waste.len());
+        // SAFETY: at most the length of the buffer.
+        if !unsafe { read_all(SOCKET, waste.as_mut_ptr(), part) } {
+            return;
+        }
+        length -= part;
     }
 }
 
@@ -286,6 +294,11 @@ fn prepare_and_exec(plan: &Start) -> (u32, i32) {
         if answer < 0 {
             return (AT_STDIO, -answer as i32);
         }
+    }
+    if plan.terminal
+        && let Err(errno) = terminal::take()
+    {
+        return (AT_TERMINAL, errno);
     }
     (AT_EXEC, exec(plan))
 }

@@ -1,14 +1,14 @@
-//! What init does once the program runs: reap, keep time, obey the host, and go.
+//! What init does all the time: start, reap, keep time, obey the host, and go.
 
-use crate::protocol::{EXITED, Reply, Request, SIGNAL, SOCKET, TIMED_OUT};
-use crate::{exit, program, send, sysno};
-
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct Timespec {
-    seconds: i64,
-    nanoseconds: i64,
-}
+use crate::ending::{kill_descendants, kill_namespace, kill_session};
+use crate::protocol::{
+    AT_CAPACITY, AT_REQUEST, EXITED, OWN_SOCKET, Reply, Request, SIGNAL, SOCKET, START, STARTED,
+    TIMED_OUT,
+};
+use crate::socket::{MOST_FDS, close, receive, send};
+use crate::table::{Running, Table};
+use crate::time::{Timespec, deadline, now};
+use crate::{exit, fail, failed, program, sysno};
 
 /// rusage of the kernel (getrusage(2)): two timevals, then fourteen longs.
 #[repr(C)]
@@ -25,24 +25,6 @@ struct Rusage {
     involuntary: i64,
 }
 
-/// Nanoseconds of the monotonic clock.
-fn now() -> u64 {
-    let mut time = Timespec {
-        seconds: 0,
-        nanoseconds: 0,
-    };
-    // SAFETY: clock_gettime(2) writes one timespec.
-    unsafe { syscall!(sysno::CLOCK_GETTIME, sysno::CLOCK_MONOTONIC, &raw mut time) };
-    (time.seconds as u64)
-        .wrapping_mul(1_000_000_000)
-        .wrapping_add(time.nanoseconds as u64)
-}
-
-/// When a limit of `timeout` nanoseconds ends; `None` for 0, no limit.
-pub fn deadline(timeout: u64) -> Option<u64> {
-    (timeout != 0).then(|| now().saturating_add(timeout))
-}
-
 /// Gives every signal its default action. What the host ignores is ignored across execve(2): its
 /// SIGPIPE would change how programs end, and with its SIGCHLD ignored no child could be waited for.
 pub fn default_signals() {
@@ -57,7 +39,7 @@ pub fn default_signals() {
 }
 
 /// A descriptor that is readable when a child has ended (signalfd(2)).
-pub fn watch_children() -> i32 {
+fn watch_children() -> i32 {
     let mask = 1_u64 << (sysno::SIGCHLD - 1);
     // SAFETY: both calls read the 8 bytes of the mask.
     unsafe {
@@ -78,91 +60,208 @@ pub fn watch_children() -> i32 {
     }
 }
 
-/// Runs until the program ends, the time is over, or the host goes.
-pub fn run(main: i32, deadline: Option<u64>, signals: i32, subreaper: bool) -> ! {
-    #[repr(C)]
-    struct Poll {
-        fd: i32,
-        events: i16,
-        happened: i16,
-    }
-    loop {
-        let mut polls = [SOCKET, signals].map(|fd| Poll {
-            fd,
-            events: sysno::POLLIN,
-            happened: 0,
-        });
-        let left = deadline.map(|at| at.saturating_sub(now()));
-        if left == Some(0) {
-            end(TIMED_OUT, sysno::SIGKILL as i32, subreaper);
-        }
-        let left = left.map(|left| Timespec {
-            seconds: (left / 1_000_000_000) as i64,
-            nanoseconds: (left % 1_000_000_000) as i64,
-        });
-        let limit = left.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
-        // SAFETY: ppoll(2) reads and writes two pollfds, and reads the timespec or none.
-        unsafe { syscall!(sysno::PPOLL, &raw mut polls, 2, limit, 0, 0) };
-        if polls[1].happened != 0 {
-            reap(main, signals, subreaper);
-        }
-        if polls[0].happened != 0 {
-            obey(main, subreaper);
-        }
-    }
+/// The programs, and the one whose end is the end of all, if there is one.
+pub struct Supervisor {
+    table: &'static mut Table,
+    signals: i32,
+    subreaper: bool,
+    /// The process id of the only program; 0 for many, or none yet.
+    only: i32,
 }
 
-/// Reaps all that has ended; the end of the program is the end of everything.
-fn reap(main: i32, signals: i32, subreaper: bool) {
-    let mut info = [0_u8; 128];
-    // SAFETY: read(2) writes at most one signalfd_siginfo, 128 bytes; it is not looked at.
-    unsafe { syscall!(sysno::READ, signals, info.as_mut_ptr(), info.len()) };
-    loop {
-        let mut status = 0_i32;
-        // SAFETY: wait4(2) writes one int.
-        let pid = unsafe {
-            syscall!(
-                sysno::WAIT4,
-                -1_isize,
-                &raw mut status,
-                sysno::WNOHANG | sysno::WALL,
-                0
-            )
-        };
-        if pid <= 0 {
+impl Supervisor {
+    /// With nothing running.
+    pub fn new(subreaper: bool) -> Self {
+        Self {
+            table: Table::take(),
+            signals: watch_children(),
+            subreaper,
+            only: 0,
+        }
+    }
+
+    /// Starts a program and answers, on its own socket or on the host's. The only program that cannot
+    /// be started is the end.
+    pub fn start(&mut self, request: &Request, fds: &[i32; MOST_FDS]) {
+        let limit = deadline(request.timeout);
+        let own = request.argument & OWN_SOCKET != 0;
+        let socket = if own { fds[3] } else { SOCKET };
+        let Some(place) = self.table.free() else {
+            // Its strings are on the way, behind them the next request.
+            if let Some(strings) = program::Strings::read(request, 0) {
+                strings.unmap();
+            }
+            fds.iter().take(3).for_each(|&fd| close(fd));
+            send(socket, &failed(AT_CAPACITY, sysno::EAGAIN), -1);
+            close(socket);
             return;
+        };
+        match program::start(request, fds) {
+            Ok(started) => {
+                *place = Running {
+                    pid: started.pid,
+                    socket,
+                    released: false,
+                    detail: 0,
+                    deadline: limit,
+                };
+                if !own {
+                    self.only = started.pid;
+                }
+                let reply = Reply {
+                    kind: STARTED,
+                    value: started.pid,
+                    ..Reply::default()
+                };
+                send(socket, &reply, started.terminal);
+                close(started.terminal);
+            }
+            Err((step, errno)) if own => {
+                send(socket, &failed(step, errno), -1);
+                close(socket);
+            }
+            Err((step, errno)) => fail(step, errno),
         }
-        if pid == main as isize {
-            end(0, status, subreaper);
+    }
+
+    /// Runs until the host goes, or the only program.
+    pub fn run(&mut self) -> ! {
+        loop {
+            let (count, until) = self.table.arm(self.signals);
+            let left = (until != u64::MAX).then(|| Timespec::new(until.saturating_sub(now())));
+            let limit = left.as_ref().map_or(core::ptr::null(), core::ptr::from_ref);
+            // SAFETY: ppoll(2) reads and writes `count` pollfds, and reads the timespec or none.
+            let n =
+                unsafe { syscall!(sysno::PPOLL, &raw mut self.table.polls, count, limit, 0, 0) };
+            // Nothing was written on an interruption.
+            if n > 0 {
+                self.attend();
+            }
+            if until != u64::MAX {
+                self.expire();
+            }
         }
+    }
+
+    /// Does what the last poll found. New programs come last: they may take the places, and the
+    /// numbers of descriptors, that it speaks of.
+    fn attend(&mut self) {
+        if self.table.polls.signals.happened != 0 {
+            self.reap();
+        }
+        let places = self.table.places.iter_mut();
+        let polls = self.table.polls.places.iter();
+        for (place, poll) in places.zip(polls).take(self.table.used) {
+            if poll.happened != 0 && place.pid != 0 && poll.fd == place.socket {
+                attend_to(place);
+            }
+        }
+        if self.table.polls.host.happened != 0 {
+            self.obey();
+        }
+    }
+
+    /// Ends the programs whose time is over.
+    fn expire(&mut self) {
+        let now = now();
+        let mut over = false;
+        for place in self.table.places() {
+            if place.pid != 0 && place.deadline <= now {
+                place.deadline = u64::MAX;
+                place.detail = TIMED_OUT;
+                if place.pid == self.only {
+                    over = true;
+                } else {
+                    kill_session(place.pid);
+                }
+            }
+        }
+        if over {
+            self.end(TIMED_OUT, sysno::SIGKILL as i32);
+        }
+    }
+
+    /// Reaps all that has ended; the end of the only program is the end of everything.
+    fn reap(&mut self) {
+        let mut info = [0_u8; 128];
+        // SAFETY: read(2) writes at most one signalfd_siginfo, 128 bytes; it is not looked at.
+        unsafe { syscall!(sysno::READ, self.signals, info.as_mut_ptr(), info.len()) };
+        loop {
+            let (mut status, mut usage) = (0_i32, Rusage::default());
+            // SAFETY: wait4(2) writes one int and one rusage.
+            let pid = unsafe {
+                syscall!(
+                    sysno::WAIT4,
+                    -1_isize,
+                    &raw mut status,
+                    sysno::WNOHANG | sysno::WALL,
+                    &raw mut usage
+                )
+            };
+            if pid <= 0 {
+                return;
+            }
+            if pid == self.only as isize {
+                self.end(0, status);
+            }
+            let ended = self.table.places().find(|place| place.pid as isize == pid);
+            if let Some(place) = ended {
+                send(place.socket, &exited(status, place.detail, &usage), -1);
+                close(place.socket);
+                place.pid = 0;
+            }
+        }
+    }
+
+    /// Reads what the host wants; a host that has closed its side, or is gone, ends everything.
+    fn obey(&mut self) {
+        let (mut request, mut fds) = (Request::default(), [-1; MOST_FDS]);
+        if !receive(SOCKET, &mut request, &mut fds) {
+            self.end(0, sysno::SIGKILL as i32);
+        }
+        match request.kind {
+            SIGNAL if self.only != 0 => signal(self.only, request.argument),
+            START if self.only == 0 => self.start(&request, &fds),
+            // The two sides are of one build; anything else would be read wrongly from here on.
+            _ => fail(AT_REQUEST, sysno::EPROTO),
+        }
+    }
+
+    /// Ends everything, and tells the host how the only program ended and what all of it used. What is
+    /// left to the kernel to kill, when this process goes, is in nobody's figures.
+    fn end(&mut self, detail: u32, status: i32) -> ! {
+        if self.subreaper {
+            kill_descendants();
+        } else {
+            kill_namespace();
+        }
+        let mut usage = Rusage::default();
+        // SAFETY: getrusage(2) writes one rusage.
+        unsafe { syscall!(sysno::GETRUSAGE, sysno::RUSAGE_CHILDREN, &raw mut usage) };
+        send(SOCKET, &exited(status, detail, &usage), -1);
+        exit(0)
     }
 }
 
-/// Reads what the host wants; a host that has closed its side, or is gone, ends everything.
-fn obey(main: i32, subreaper: bool) {
-    let (mut request, mut fds) = (Request::default(), [-1_i32; 3]);
-    if !program::receive(&mut request, &mut fds) {
-        end(0, sysno::SIGKILL as i32, subreaper);
-    }
-    if request.kind == SIGNAL {
-        // SAFETY: kill(2) touches no memory. The program has not been reaped, so the number is its.
-        unsafe { syscall!(sysno::KILL, main, request.argument) };
+/// Reads what the host says of one program of many; one whose socket it has closed is ended.
+fn attend_to(place: &mut Running) {
+    let (mut request, mut fds) = (Request::default(), [-1; MOST_FDS]);
+    if !receive(place.socket, &mut request, &mut fds) {
+        place.released = true;
+        kill_session(place.pid);
+    } else if request.kind == SIGNAL {
+        signal(place.pid, request.argument);
     }
 }
 
-/// Ends everything, and tells the host how the program ended and what all of it used. What is left
-/// to the kernel to kill, when this process goes, is in nobody's figures.
-fn end(detail: u32, status: i32, subreaper: bool) -> ! {
-    if subreaper {
-        kill_descendants();
-    } else {
-        kill_namespace();
-    }
-    let mut usage = Rusage::default();
-    // SAFETY: getrusage(2) writes one rusage.
-    unsafe { syscall!(sysno::GETRUSAGE, sysno::RUSAGE_CHILDREN, &raw mut usage) };
+fn signal(pid: i32, number: u32) {
+    // SAFETY: kill(2) touches no memory. The program has not been reaped, so the number is its own.
+    unsafe { syscall!(sysno::KILL, pid, number) };
+}
+
+fn exited(status: i32, detail: u32, usage: &Rusage) -> Reply {
     let microseconds = |[seconds, micros]: [i64; 2]| (seconds * 1_000_000 + micros) as u64;
-    send(&Reply {
+    Reply {
         kind: EXITED,
         value: status,
         detail,
@@ -172,69 +271,5 @@ fn end(detail: u32, status: i32, subreaper: bool) -> ! {
         max_rss: (usage.max_rss as u64).wrapping_mul(1024),
         major_faults: usage.major_faults as u64,
         context_switches: (usage.voluntary as u64).wrapping_add(usage.involuntary as u64),
-    });
-    exit(0)
-}
-
-/// In a process namespace: kills all but this process, which is process 1 and so the parent of every
-/// orphan, and reaps them.
-fn kill_namespace() {
-    // SAFETY: kill(2) touches no memory; -1 is every process of the namespace but the caller.
-    unsafe { syscall!(sysno::KILL, -1_isize, sysno::SIGKILL) };
-    loop {
-        // SAFETY: wait4(2) with null pointers touches no memory.
-        let reaped = unsafe { syscall!(sysno::WAIT4, -1_isize, 0, sysno::WALL, 0) };
-        if reaped <= 0 && reaped != -(sysno::EINTR as isize) {
-            return;
-        }
-    }
-}
-
-/// Without a process namespace: kills every child until none is left. What a killed child leaves
-/// behind becomes a child of this process, the subreaper (prctl(2)), and falls in the next round.
-fn kill_descendants() {
-    loop {
-        let mut found = false;
-        let mut text = [0_u8; 4096];
-        // SAFETY: openat(2) reads the path up to its NUL.
-        let file = unsafe {
-            syscall!(
-                sysno::OPENAT,
-                sysno::AT_FDCWD,
-                c"/proc/thread-self/children".as_ptr(),
-                sysno::O_RDONLY_CLOEXEC,
-                0
-            )
-        };
-        if file >= 0 {
-            // SAFETY: read(2) writes at most the length of the buffer; close(2) touches no memory.
-            let n = unsafe {
-                let n = syscall!(sysno::READ, file, text.as_mut_ptr(), text.len());
-                syscall!(sysno::CLOSE, file);
-                n
-            };
-            let mut pid = 0_usize;
-            for &byte in text.iter().take(n.max(0) as usize) {
-                if byte.is_ascii_digit() {
-                    pid = pid * 10 + usize::from(byte - b'0');
-                } else if pid != 0 {
-                    found = true;
-                    // SAFETY: kill(2) touches no memory; a child that has not been reaped keeps
-                    // its number.
-                    unsafe { syscall!(sysno::KILL, pid, sysno::SIGKILL) };
-                    pid = 0;
-                }
-            }
-        }
-        let options = if found {
-            sysno::WALL
-        } else {
-            sysno::WALL | sysno::WNOHANG
-        };
-        // SAFETY: wait4(2) with null pointers touches no memory.
-        let reaped = unsafe { syscall!(sysno::WAIT4, -1_isize, 0, options, 0) };
-        if reaped <= 0 {
-            return;
-        }
     }
 }

@@ -18,11 +18,13 @@ calls! {
     READ 0 63;
     WRITE 1 64;
     CLOSE 3 57;
+    IOCTL 16 29;
+    SENDMSG 46 211;
+    GETSID 124 156;
     MMAP 9 222;
     MUNMAP 11 215;
     RT_SIGACTION 13 134;
     RT_SIGPROCMASK 14 135;
-    SENDTO 44 206;
     RECVMSG 47 212;
     EXECVE 59 221;
     WAIT4 61 260;
@@ -55,6 +57,7 @@ pub const FD_CLOEXEC: usize = 1;
 pub const F_DUPFD_CLOEXEC: usize = 1030;
 
 pub const MSG_NOSIGNAL: usize = 0x4000;
+pub const MSG_DONTWAIT: usize = 0x40;
 pub const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
 pub const SOL_SOCKET: i32 = 1;
 pub const SCM_RIGHTS: i32 = 1;
@@ -79,9 +82,17 @@ pub const O_WRONLY_CLOEXEC: usize = 1 | 0o2000000;
 pub const AT_REMOVEDIR: usize = 0x200;
 pub const DT_DIR: u8 = 4;
 pub const O_RDONLY_CLOEXEC: usize = 0o2000000;
+pub const O_RDWR_CLOEXEC_NOCTTY: usize = 2 | 0o2000000 | 0o400;
+
+/// tty_ioctl(4), ioctl_tty(2).
+pub const TIOCSPTLCK: usize = 0x4004_5431;
+pub const TIOCGPTPEER: usize = 0x5441;
+pub const TIOCSWINSZ: usize = 0x5414;
+pub const TIOCSCTTY: usize = 0x540e;
 
 pub const ENOENT: i32 = 2;
 pub const EINTR: i32 = 4;
+pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;
 pub const EACCES: i32 = 13;
 pub const ENOTDIR: i32 = 20;

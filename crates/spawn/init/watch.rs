@@ -4,9 +4,11 @@
 //! themselves, as their inits see the end of their sockets; the directories stay unless somebody
 //! else removes them. That is this process: it sleeps on its socket until the host is gone.
 
-use crate::program::{self, Strings};
-use crate::protocol::{Reply, Request, STARTED};
-use crate::{exit, send, sysno};
+use crate::ending::each_name;
+use crate::program::Strings;
+use crate::protocol::{Reply, Request, SOCKET, STARTED};
+use crate::socket::{MOST_FDS, close, receive, send};
+use crate::{exit, sysno};
 
 /// How often, and how long in between, a directory is tried whose processes are still ending: ten
 /// seconds in all.
@@ -15,7 +17,7 @@ const PAUSE: [u64; 2] = [0, 20_000_000];
 
 /// Reads the directories, lets go of the host as a parent, waits for its end and cleans up.
 pub fn run(request: &Request) -> ! {
-    let Some((memory, _)) = program::read_strings(request, 0) else {
+    let Some(mut strings) = Strings::read(request, 0) else {
         exit(125)
     };
     // A host that waits for all its children must not wait for this one: the second process has
@@ -23,17 +25,17 @@ pub fn run(request: &Request) -> ! {
     // SAFETY: clone(2) with no flag but the exit signal is fork(2); the child has its own memory.
     let pid = unsafe { syscall!(sysno::CLONE, sysno::SIGCHLD, 0, 0, 0, 0) };
     if pid != 0 {
-        send(&Reply {
+        let reply = Reply {
             kind: STARTED,
             value: pid as i32,
             ..Reply::default()
-        });
+        };
+        send(SOCKET, &reply, -1);
         exit(0);
     }
-    let (mut request_after, mut fds) = (Request::default(), [-1_i32; 3]);
-    while program::receive(&mut request_after, &mut fds) {}
+    let (mut request_after, mut fds) = (Request::default(), [-1; MOST_FDS]);
+    while receive(SOCKET, &mut request_after, &mut fds) {}
 
-    let mut strings = Strings::new(memory, request.strings as usize);
     while let Some(directory) = strings.take() {
         clean(directory);
     }
@@ -93,11 +95,6 @@ fn clean(directory: *const u8) {
     }
 }
 
-/// Where a linux_dirent64 has its length (2 bytes), its type (1 byte) and its name (getdents64(2)).
-const LENGTH: usize = 16;
-const KIND: usize = 18;
-const NAME: usize = 19;
-
 /// Tries to remove every directory in the working directory once.
 fn remove_groups() {
     // SAFETY: openat(2) reads the path up to its NUL.
@@ -113,41 +110,13 @@ fn remove_groups() {
     if list < 0 {
         return;
     }
-    #[repr(align(8))]
-    struct Entries([u8; 4096]);
-    let mut entries = Entries([0; 4096]);
-    loop {
-        // SAFETY: getdents64(2) writes at most the length of the buffer.
-        let n = unsafe {
-            syscall!(
-                sysno::GETDENTS64,
-                list,
-                entries.0.as_mut_ptr(),
-                entries.0.len()
-            )
-        };
-        if n <= 0 {
-            break;
-        }
-        let mut at = 0;
-        while at + NAME < n as usize {
-            // SAFETY: the kernel writes whole entries, so one that starts below `n` ends there too.
-            // Pointers and no slices: bounds checks would bring the formatting of panics in.
-            unsafe {
-                let entry = entries.0.as_ptr().add(at);
-                let name = entry.add(NAME);
-                if entry.add(KIND).read() == sysno::DT_DIR && name.read() != b'.' {
-                    syscall!(sysno::UNLINKAT, sysno::AT_FDCWD, name, sysno::AT_REMOVEDIR);
-                }
-                let length = entry.add(LENGTH).cast::<u16>().read_unaligned();
-                at += if length == 0 {
-                    n as usize
-                } else {
-                    length as usize
-                };
+    each_name(list as i32, |name, kind| {
+        // SAFETY: the name ends in a NUL; unlinkat(2) reads it.
+        unsafe {
+            if kind == sysno::DT_DIR && name.read() != b'.' {
+                syscall!(sysno::UNLINKAT, sysno::AT_FDCWD, name, sysno::AT_REMOVEDIR);
             }
         }
-    }
-    // SAFETY: close(2) touches no memory.
-    unsafe { syscall!(sysno::CLOSE, list) };
+    });
+    close(list as i32);
 }

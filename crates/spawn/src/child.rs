@@ -4,11 +4,11 @@
 //! System calls only: no allocation, no lock, no panic, no libc.
 
 use crate::plan::{Layers, Operation, Plan};
-use crate::protocol::SOCKET;
+use crate::protocol::{HANDED, Reply, SOCKET};
 use cofferdam_cgroups::Cgroup;
-use cofferdam_namespaces::{Context, Detached, MapWriter};
+use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts};
 use cofferdam_sys::process::SignalMask;
-use cofferdam_sys::{Errno, fd, net, process, rlimit};
+use cofferdam_sys::{Errno, fd, net, process, rlimit, socket};
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
@@ -46,6 +46,8 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
         .as_ref()
         .map_or(0, |mounts| mounts.ops().len());
     (0..mounts).for_each(|index| when(true, Operation::Mount(index)));
+    let hands_out = layers.mounts.as_ref().is_some_and(Mounts::hands_out);
+    when(hands_out, Operation::HandOut);
     when(layers.credentials.is_some(), Operation::DropCapabilities);
     when(true, Operation::NoNewPrivs);
     when(layers.landlock.is_some(), Operation::Landlock);
@@ -126,6 +128,7 @@ fn run(
             let mount = mounts.ops().get(index).ok_or(MISSING)?;
             mount.apply(context.ok_or(MISSING)?)
         }
+        Operation::HandOut => hand_out(job, context.ok_or(MISSING)?),
         Operation::CloseDescriptors => close_descriptors(job),
         Operation::Rlimit(index) => {
             let (resource, limit) = layers.rlimits.get(index).ok_or(MISSING)?;
@@ -145,6 +148,23 @@ fn run(
         Operation::Fail(errno) => Err(Errno(errno)),
         Operation::ExecInit => Err(exec_init()),
     }
+}
+
+/// Sends the host what only a descriptor reaches once this mount namespace is gone.
+fn hand_out(job: &Job<'_>, context: &Context<'_>) -> Result<(), Errno> {
+    let reply = Reply {
+        kind: HANDED,
+        ..Reply::default()
+    };
+    // SAFETY: both are open in this child's table until descriptors are closed, a later operation.
+    let (socket, fd) = unsafe {
+        (
+            BorrowedFd::borrow_raw(job.socket),
+            BorrowedFd::borrow_raw(context.handed_out().ok_or(MISSING)?),
+        )
+    };
+    // The whole of a message this small goes out at once, or nothing of it.
+    socket::send_with_fds(socket, &reply.to_bytes(), &[fd], 0).map(drop)
 }
 
 /// Waits for the host's word. The child's own copy of the write end is closed first, so that the

@@ -1,7 +1,7 @@
 //! What to run: the request that init gets.
 
 use crate::plan::Layers;
-use crate::protocol::{Request, SHIELD, START, SUBREAPER};
+use crate::protocol::{OWN_SOCKET, Request, SHIELD, START, SUBREAPER, TERMINAL};
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -16,13 +16,34 @@ pub struct Command {
     pub envp: Vec<CString>,
     /// The working directory inside the sandbox.
     pub directory: CString,
-    /// The wall-clock time after which everything is ended, to the nanosecond.
+    /// The wall-clock time after which the program is ended, to the nanosecond.
     pub timeout: Option<Duration>,
+    /// A terminal of this size for standard input, output and error.
+    pub terminal: Option<TerminalSize>,
+}
+
+/// The size of a terminal, in characters (tty_ioctl(4), `winsize`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Lines.
+    pub rows: u16,
+    /// Characters in a line.
+    pub columns: u16,
+}
+
+/// What init has to know of a plan, as bits of a request.
+pub(crate) fn flags(layers: &Layers) -> u32 {
+    match (layers.namespaces.pid, layers.landlock.is_some()) {
+        (true, _) => 0,
+        (false, true) => SUBREAPER | SHIELD,
+        (false, false) => SUBREAPER,
+    }
 }
 
 impl Command {
-    /// The bytes that start this command: the request, then its strings.
-    pub(crate) fn encode(&self, layers: &Layers) -> Vec<u8> {
+    /// The bytes that start this command: the request, then its strings. `flags` are those of the plan,
+    /// `own_socket` is for one of many.
+    pub(crate) fn encode(&self, flags: u32, own_socket: bool) -> Vec<u8> {
         let strings = || {
             std::iter::once(&self.directory)
                 .chain(&self.candidates)
@@ -39,11 +60,12 @@ impl Command {
             candidates: count(self.candidates.len()),
             argc: count(self.argv.len()),
             envc: count(self.envp.len()),
-            argument: match (layers.namespaces.pid, layers.landlock.is_some()) {
-                (true, _) => 0,
-                (false, true) => SUBREAPER | SHIELD,
-                (false, false) => SUBREAPER,
-            },
+            argument: flags
+                | if own_socket { OWN_SOCKET } else { 0 }
+                | if self.terminal.is_some() { TERMINAL } else { 0 },
+            rows: self.terminal.map_or(0, |size| size.rows),
+            columns: self.terminal.map_or(0, |size| size.columns),
+            reserved: 0,
             timeout: self.timeout.map_or(0, |limit| {
                 // A limit of nothing would read as no limit.
                 u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX).max(1)

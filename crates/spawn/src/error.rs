@@ -1,5 +1,6 @@
 //! Why a program was not started.
 
+use crate::protocol::MOST_PROGRAMS;
 use cofferdam_sys::Errno;
 
 /// What init was doing when the program could not be started.
@@ -16,16 +17,25 @@ pub enum Stage {
     Stdio,
     /// Executing the program.
     Exec,
+    /// Opening a terminal.
+    Terminal,
+    /// Finding a place for one more program.
+    Capacity,
 }
 
 impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::Capacity => return write!(f, "{MOST_PROGRAMS} programs run in this session, the most that can"),
             Self::Request => "init could not read the request",
             Self::Clone => "no process could be made for the program",
             Self::Directory => "the working directory cannot be entered inside the sandbox",
             Self::Stdio => "standard input, output and error could not be placed",
             Self::Exec => "the program cannot be executed inside the sandbox",
+            Self::Terminal => {
+                "no terminal could be opened: the view needs a /dev of its own, and the filter must \
+                 allow its ioctls"
+            }
         })
     }
 }
@@ -101,6 +111,12 @@ pub enum SpawnError {
         /// The kernel's answer.
         #[source]
         errno: Errno,
+    },
+    /// The session has ended, so nothing can be started in it.
+    #[error("the session has ended ({how}): start another")]
+    Ended {
+        /// How.
+        how: String,
     },
     /// init went without an answer.
     #[error("init went without an answer ({how}); it may have been killed by the memory limit")]

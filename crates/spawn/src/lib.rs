@@ -23,10 +23,13 @@ mod init;
 mod plan;
 mod process;
 mod protocol;
+mod session;
 mod start;
+mod supervisor;
 mod watch;
 
-pub use command::Command;
+pub use command::{Command, TerminalSize};
 pub use error::{SpawnError, Stage};
 pub use plan::{CgroupPlan, Layers, Operation, Plan};
 pub use process::{Ended, Process, WaitError};
+pub use session::Session;

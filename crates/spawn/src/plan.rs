@@ -1,7 +1,7 @@
 //! The plan: every layer prepared, and the ordered list of operations.
 
 use crate::child;
-use crate::{Command, Process, SpawnError};
+use crate::{Command, Process, Session, SpawnError};
 use cofferdam_cgroups as cgroups;
 use cofferdam_namespaces::{
     MappingNamespace, Mounts, Namespaces, PreparedCredentials, PreparedIdMap,
@@ -75,6 +75,8 @@ pub enum Operation {
     ResetClocks,
     /// A mount operation of the view.
     Mount(usize),
+    /// The descriptor of the upper layers in memory goes to the host (unix(7), `SCM_RIGHTS`).
+    HandOut,
     /// Every other descriptor is marked close-on-exec (close_range(2)).
     CloseDescriptors,
     /// A resource limit (setrlimit(2)).
@@ -139,6 +141,14 @@ impl Plan {
         crate::start::start(self, command, stdio)
     }
 
+    /// Puts the walls up around an init that starts programs later.
+    ///
+    /// # Errors
+    /// [`SpawnError`]; nothing is left behind then.
+    pub fn start(&self) -> Result<Session, SpawnError> {
+        Session::open(self)
+    }
+
     /// An operation in words.
     pub fn describe(&self, operation: Operation) -> String {
         let layers = &self.layers;
@@ -174,6 +184,7 @@ impl Plan {
                     .and_then(|mounts| mounts.ops().get(index))
                     .map(ToString::to_string),
             ),
+            Operation::HandOut => "hand the upper layers in memory out to the host".into(),
             Operation::CloseDescriptors => "close all descriptors but init's socket".into(),
             Operation::Rlimit(index) => text(
                 layers

@@ -9,21 +9,24 @@
 /// The descriptor on which init finds its end of the socket.
 pub const SOCKET: i32 = 3;
 
-/// Starts a program: standard input, output and error come as descriptors with the first byte; then
-/// `strings` bytes of NUL-terminated strings follow: the working directory, `candidates` paths to
-/// try in turn, `argc` arguments, `envc` variables.
+/// Starts a program. Its descriptors come with the first byte: standard input, output and error
+/// (not looked at with [`TERMINAL`]); with [`OWN_SOCKET`] then the socket on which init speaks of this program
+/// alone. Then `strings` bytes of NUL-terminated strings follow: the working directory, `candidates`
+/// paths to try in turn, `argc` arguments, `envc` variables.
 pub const START: u32 = 1;
 /// Sends signal `argument` to the program.
 pub const SIGNAL: u32 = 2;
 /// Outside of any sandbox: waits for the host's end and removes the directories that follow as
 /// strings.
 pub const WATCH: u32 = 3;
+/// Answers [`STARTED`] and waits for programs to start.
+pub const OPEN: u32 = 4;
 
 /// From the host to init.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// [`START`], [`SIGNAL`] or [`WATCH`].
+    /// [`START`], [`SIGNAL`], [`WATCH`] or [`OPEN`].
     pub kind: u32,
     /// Length of the strings that follow, in bytes.
     pub strings: u32,
@@ -33,10 +36,17 @@ pub struct Request {
     pub argc: u32,
     /// How many `NAME=value` variables.
     pub envc: u32,
-    /// The signal's number; for [`START`] the bits [`SUBREAPER`] and [`SHIELD`].
+    /// The signal's number; for [`START`] and [`OPEN`] the bits [`SUBREAPER`], [`SHIELD`],
+    /// [`TERMINAL`] and [`OWN_SOCKET`].
     pub argument: u32,
-    /// Nanoseconds after which everything is ended; 0 for no limit.
+    /// Nanoseconds after which the program is ended; 0 for no limit.
     pub timeout: u64,
+    /// Rows and columns of the terminal, with [`TERMINAL`].
+    pub rows: u16,
+    /// See `rows`.
+    pub columns: u16,
+    /// Padding, zero.
+    pub reserved: u32,
 }
 
 impl Request {
@@ -54,12 +64,23 @@ pub const SUBREAPER: u32 = 1;
 /// In [`Request::argument`], beside [`SUBREAPER`]: Landlock is to keep the program's signals from init.
 pub const SHIELD: u32 = 2;
 
-/// The program runs; `value` is its process id as init sees it.
+/// In [`Request::argument`]: the program gets a terminal of its own as standard input, output and
+/// error; the other side of it comes with the answer.
+pub const TERMINAL: u32 = 4;
+
+/// In [`Request::argument`]: one of many programs, whose end is not that of the others. The end of its
+/// socket is the end of this program.
+pub const OWN_SOCKET: u32 = 8;
+
+/// The program runs, `value` is its process id as init sees it; or init is open.
 pub const STARTED: u32 = 1;
 /// The program could not be started: `value` is the error number, `detail` one of the `AT_` steps.
 pub const FAILED: u32 = 2;
 /// The program ended; `value` is its wait status, `detail` is [`TIMED_OUT`] or 0.
 pub const EXITED: u32 = 3;
+/// From the child, before it is init: a descriptor comes along that the walls made inside.
+#[allow(dead_code, reason = "init never sends it")]
+pub const HANDED: u32 = 4;
 
 /// Failed while reading the request.
 pub const AT_REQUEST: u32 = 1;
@@ -72,6 +93,13 @@ pub const AT_STDIO: u32 = 4;
 /// Failed while executing the program.
 #[allow(dead_code, reason = "the host takes every other step for this one")]
 pub const AT_EXEC: u32 = 5;
+/// Failed while opening a terminal.
+pub const AT_TERMINAL: u32 = 6;
+/// Failed as init keeps no more programs at one time than this.
+pub const AT_CAPACITY: u32 = 7;
+
+/// The most programs of one init that run at one time.
+pub const MOST_PROGRAMS: usize = 1024;
 
 /// In [`Reply::detail`]: the time limit ended it.
 pub const TIMED_OUT: u32 = 1;
@@ -80,7 +108,7 @@ pub const TIMED_OUT: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reply {
-    /// [`STARTED`], [`FAILED`] or [`EXITED`].
+    /// [`STARTED`], [`FAILED`], [`EXITED`] or [`HANDED`].
     pub kind: u32,
     /// See the kind.
     pub value: i32,
@@ -101,6 +129,13 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The structure as it goes over the socket.
+    #[allow(dead_code, reason = "init sends the structure itself")]
+    pub fn to_bytes(self) -> [u8; size_of::<Self>()] {
+        // SAFETY: plain integers without padding (the test of sizes below); any bytes are valid.
+        unsafe { core::mem::transmute(self) }
+    }
+
     /// The structure from what came over the socket.
     pub fn from_bytes(bytes: &[u8; size_of::<Self>()]) -> Self {
         // SAFETY: plain integers, for which all bytes are valid; the copy needs no alignment.
@@ -110,6 +145,6 @@ impl Reply {
 
 /// No padding: the bytes on the socket are the fields and nothing else.
 const _: () = {
-    assert!(size_of::<Request>() == 6 * 4 + 8);
+    assert!(size_of::<Request>() == 6 * 4 + 8 + 2 * 2 + 4);
     assert!(size_of::<Reply>() == 4 * 4 + 5 * 8);
 };

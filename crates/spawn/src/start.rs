@@ -1,12 +1,13 @@
 //! The host's side of a spawn.
 
 use crate::child::{self, Job};
-use crate::command::Command;
+use crate::command::{self, Command};
 use crate::dumpable;
 use crate::error::{SpawnError, Stage};
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::{self, Reply};
+use crate::supervisor::Supervisor;
 use crate::{Operation, init, watch};
 use cofferdam_cgroups::Cgroup;
 use cofferdam_namespaces::{Detached, MapWriter, StepError};
@@ -27,25 +28,26 @@ pub(crate) fn start(
     command: &Command,
     stdio: [BorrowedFd<'_>; 3],
 ) -> Result<Process, SpawnError> {
-    if let Some(group) = &plan.layers().cgroup {
-        watch::ensure(group.parent.directories())?;
-    }
-    let request = command.encode(plan.layers());
-    let Launched {
-        init: Cloned { pid, pidfd },
-        control,
-        cgroup,
-        started,
-    } = launch(plan, &request, &stdio)?;
-    Ok(Process::new(pid, pidfd, control, cgroup, started))
+    let request = command.encode(command::flags(plan.layers()), false);
+    let fds: &[BorrowedFd<'_>] = match command.terminal {
+        Some(_) => &[],
+        None => &stdio,
+    };
+    let launched = launch(plan, &request, fds)?;
+    Ok(Process::own(
+        launched.supervisor,
+        launched.started,
+        launched.fd,
+    ))
 }
 
 /// An init that has answered.
 pub(crate) struct Launched {
-    pub init: Cloned,
-    /// The host's end of its socket.
-    pub control: OwnedFd,
-    pub cgroup: Option<Cgroup>,
+    pub supervisor: Supervisor,
+    /// What the walls made inside and handed out.
+    pub handed_out: Option<OwnedFd>,
+    /// What came with the answer.
+    pub fd: Option<OwnedFd>,
     pub started: Instant,
 }
 
@@ -56,6 +58,9 @@ pub(crate) fn launch(
     stdio: &[BorrowedFd<'_>],
 ) -> Result<Launched, SpawnError> {
     let layers = plan.layers();
+    if let Some(group) = &layers.cgroup {
+        watch::ensure(group.parent.directories())?;
+    }
     let memfd = host("the memfd of init", init::memfd())?;
     let null = host("a descriptor of /dev/null", null())?;
     let (ours, theirs) = host("the socket to init", socket::stream_pair())?;
@@ -111,33 +116,44 @@ pub(crate) fn launch(
     }
     send_rest(&ours, &request[sent..]);
 
-    let reply = receive(ours.as_fd(), None);
-    match reply {
-        Ok(Some(reply)) if reply.kind == protocol::STARTED => {
-            let init = newborn.keep();
-            Ok(Launched {
-                init,
-                control: ours,
-                cgroup,
-                started,
-            })
+    let mut handed_out = None;
+    loop {
+        match receive(ours.as_fd(), None) {
+            Ok(Some(Answer { reply, fd })) if reply.kind == protocol::HANDED => handed_out = fd,
+            Ok(Some(Answer { reply, fd })) if reply.kind == protocol::STARTED => {
+                return Ok(Launched {
+                    supervisor: Supervisor::new(newborn.keep(), ours, cgroup),
+                    handed_out,
+                    fd,
+                    started,
+                });
+            }
+            Ok(Some(Answer { reply, .. })) if reply.kind == protocol::FAILED => {
+                return Err(not_started(&reply));
+            }
+            Ok(_) | Err(_) => return Err(post_mortem(&job, newborn)),
         }
-        Ok(Some(reply)) if reply.kind == protocol::FAILED => Err(SpawnError::Program {
-            stage: match reply.detail {
-                protocol::AT_CLONE => Stage::Clone,
-                protocol::AT_DIRECTORY => Stage::Directory,
-                protocol::AT_STDIO => Stage::Stdio,
-                protocol::AT_REQUEST => Stage::Request,
-                _ => Stage::Exec,
-            },
-            errno: Errno(reply.value),
-        }),
-        Ok(_) | Err(_) => Err(post_mortem(&job, newborn)),
+    }
+}
+
+/// What init's refusal means.
+pub(crate) fn not_started(reply: &Reply) -> SpawnError {
+    SpawnError::Program {
+        stage: match reply.detail {
+            protocol::AT_CLONE => Stage::Clone,
+            protocol::AT_DIRECTORY => Stage::Directory,
+            protocol::AT_STDIO => Stage::Stdio,
+            protocol::AT_REQUEST => Stage::Request,
+            protocol::AT_TERMINAL => Stage::Terminal,
+            protocol::AT_CAPACITY => Stage::Capacity,
+            _ => Stage::Exec,
+        },
+        errno: Errno(reply.value),
     }
 }
 
 /// Names what could not be made.
-fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, SpawnError> {
+pub(crate) fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T, SpawnError> {
     result.map_err(|errno| SpawnError::Host { what, errno })
 }
 
@@ -226,11 +242,18 @@ fn send_rest(ours: &OwnedFd, mut rest: &[u8]) {
     }
 }
 
+/// A reply, and the descriptor that came with it.
+pub(crate) struct Answer {
+    pub reply: Reply,
+    pub fd: Option<OwnedFd>,
+}
+
 /// Reads one reply of init; `None` at the end of the socket.
 pub(crate) fn receive(
     ours: BorrowedFd<'_>,
     deadline: Option<Instant>,
-) -> Result<Option<Reply>, Errno> {
+) -> Result<Option<Answer>, Errno> {
+    let mut fds = [const { None }; socket::MAX_FDS];
     let mut bytes = [0_u8; size_of::<Reply>()];
     let mut done = 0;
     while done < bytes.len() {
@@ -244,7 +267,7 @@ pub(crate) fn receive(
                 Err(errno) => return Err(errno),
             }
         }
-        match fd::read(ours, &mut bytes[done..]) {
+        match socket::receive_with_fds(ours, &mut bytes[done..], &mut fds) {
             Ok(0) => return Ok(None),
             Ok(n) => done += n,
             Err(Errno(libc::EINTR)) => {}
@@ -253,7 +276,9 @@ pub(crate) fn receive(
             Err(errno) => return Err(errno),
         }
     }
-    Ok(Some(Reply::from_bytes(&bytes)))
+    let [fd, ..] = fds;
+    let reply = Reply::from_bytes(&bytes);
+    Ok(Some(Answer { reply, fd }))
 }
 
 /// Why a child went without a word.

@@ -8,9 +8,9 @@ use crate::error::SpawnError;
 use crate::plan::{Layers, Plan};
 use crate::protocol::{Request, WATCH};
 use crate::start::{Launched, launch};
-use cofferdam_sys::{Errno, process};
+use cofferdam_sys::Errno;
 use std::collections::BTreeMap;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -41,9 +41,14 @@ pub(crate) fn ensure(directories: Vec<PathBuf>) -> Result<(), SpawnError> {
     let mut bytes = request.to_bytes().to_vec();
     bytes.append(&mut strings);
     // No layer at all: it works on the host, for the host.
-    let Launched { init, control, .. } = launch(&Plan::new(Layers::default()), &bytes, &[])?;
+    let Launched { mut supervisor, .. } = launch(&Plan::new(Layers::default()), &bytes, &[])?;
+    let control = supervisor.control.try_clone();
+    let control = control.map_err(|error| SpawnError::Host {
+        what: "a watcher's socket",
+        errno: Errno(error.raw_os_error().unwrap_or(libc::EMFILE)),
+    })?;
     // The first process has made the second one, which is nobody's child here, and ends.
-    while process::wait(init.pidfd.as_fd(), true) == Err(Errno(libc::EINTR)) {}
+    let _ = supervisor.reap();
     watchers.insert(key, control);
     Ok(())
 }

@@ -20,6 +20,7 @@ pub mod raw;
 pub mod rlimit;
 pub mod seccomp;
 pub mod socket;
+pub mod terminal;
 pub mod uts;
 
 pub use errno::{Errno, Result};

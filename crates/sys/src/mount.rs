@@ -11,6 +11,8 @@ use crate::{Errno, Result, syscall};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
+pub mod overlay;
+
 /// `OPEN_TREE_CLONE`: a private, detached copy of the mount.
 pub const OPEN_TREE_CLONE: u32 = 1;
 /// `AT_RECURSIVE`: the mounts below as well.
@@ -44,6 +46,7 @@ const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x04;
 const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 const FSOPEN_CLOEXEC: u32 = 1;
 const FSMOUNT_CLOEXEC: u32 = 1;
+const FSCONFIG_SET_FLAG: u32 = 0;
 const FSCONFIG_SET_STRING: u32 = 1;
 const FSCONFIG_CMD_CREATE: u32 = 6;
 
@@ -108,12 +111,13 @@ pub fn open_place(path: &CStr) -> Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// A detached copy of the mounts at and below a place, for a parent that keeps it: [`open_tree`].
+/// A detached copy of the mount at a place, with [`AT_RECURSIVE`] in `flags` of those below it as
+/// well, for a parent that keeps it: [`open_tree`].
 ///
 /// # Errors
 /// As open_tree(2).
-pub fn copy_tree(place: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | AT_RECURSIVE;
+pub fn copy_tree(place: BorrowedFd<'_>, flags: u32) -> Result<OwnedFd> {
+    let flags = AT_EMPTY_PATH | OPEN_TREE_CLONE | flags;
     let fd = open_tree(place.as_raw_fd(), c"", flags)?;
     // SAFETY: the number was opened just now and is known to nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -191,7 +195,7 @@ pub fn fsopen(kind: &CStr) -> Result<RawFd> {
 /// Sets a parameter of the file system to a text (fsconfig(2), Linux 5.2).
 ///
 /// # Errors
-/// `EINVAL` for a key or value that the file system does not take.
+/// `EINVAL` for a key or value that the file system does not take, and for more than 255 bytes.
 pub fn fsconfig_string(fs: RawFd, key: &CStr, value: &CStr) -> Result<()> {
     // SAFETY: FSCONFIG_SET_STRING only reads the two texts up to their NUL.
     let answer = unsafe {
@@ -201,6 +205,25 @@ pub fn fsconfig_string(fs: RawFd, key: &CStr, value: &CStr) -> Result<()> {
             FSCONFIG_SET_STRING,
             key.as_ptr(),
             value.as_ptr(),
+            0
+        )
+    };
+    Errno::check(answer).map(drop)
+}
+
+/// Sets a parameter of the file system that has no value (fsconfig(2), Linux 5.2).
+///
+/// # Errors
+/// `EINVAL` for a key that the file system does not take.
+pub fn fsconfig_flag(fs: RawFd, key: &CStr) -> Result<()> {
+    // SAFETY: FSCONFIG_SET_FLAG only reads the key up to its NUL.
+    let answer = unsafe {
+        syscall!(
+            libc::SYS_fsconfig,
+            fs,
+            FSCONFIG_SET_FLAG,
+            key.as_ptr(),
+            0,
             0
         )
     };
@@ -336,6 +359,21 @@ pub fn identify(fd: RawFd) -> Result<FileId> {
         mnt_id: stat.stx_mnt_id,
     })
 }
+
+/// Whether the mount behind a descriptor, or its file system, is read-only (fstatfs(2)).
+///
+/// # Errors
+/// As fstatfs(2).
+pub fn is_read_only(fd: RawFd) -> Result<bool> {
+    // `struct statfs` of 64-bit Linux is fifteen words, of which libc does not name the eleventh, the
+    // flags (include/uapi/asm-generic/statfs.h).
+    let mut stat = [0_u64; 15];
+    // SAFETY: fstatfs(2) writes one `struct statfs`, the size of the array.
+    Errno::check(unsafe { syscall!(libc::SYS_fstatfs, fd, stat.as_mut_ptr()) })?;
+    Ok(stat[10] & libc::ST_RDONLY != 0)
+}
+
+const _: () = assert!(size_of::<libc::statfs>() == size_of::<[u64; 15]>());
 
 /// Makes a directory (mkdirat(2)).
 ///

@@ -93,3 +93,51 @@ pub fn shutdown_write(socket: BorrowedFd<'_>) -> Result<()> {
     Errno::check(unsafe { syscall!(libc::SYS_shutdown, socket.as_raw_fd(), libc::SHUT_WR) })
         .map(drop)
 }
+
+/// Receives bytes and at most [`MAX_FDS`] descriptors, which are close-on-exec (recvmsg(2), unix(7)
+/// `SCM_RIGHTS`). Says how many bytes came; 0 is the end of the stream.
+///
+/// # Errors
+/// As recvmsg(2); `EMSGSIZE` when descriptors were lost, because more came or because of a limit of
+/// open files.
+pub fn receive_with_fds(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    fds: &mut [Option<OwnedFd>; MAX_FDS],
+) -> Result<usize> {
+    let mut iov = libc::iovec {
+        iov_base: bytes.as_mut_ptr().cast(),
+        iov_len: bytes.len(),
+    };
+    // SAFETY: the control message and msghdr are plain data for which all zeroes is a valid value.
+    let (mut control, mut message): (Control, libc::msghdr) = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut control).cast();
+    message.msg_controllen = std::mem::size_of::<Control>();
+    // SAFETY: recvmsg(2) writes to the bytes and the control message within the lengths given; all
+    // live until the call returns.
+    let n = Errno::check(unsafe {
+        syscall!(
+            libc::SYS_recvmsg,
+            socket.as_raw_fd(),
+            &raw mut message,
+            libc::MSG_CMSG_CLOEXEC
+        )
+    })?;
+    let header = std::mem::size_of::<libc::cmsghdr>();
+    if message.msg_controllen >= header
+        && control.header.cmsg_level == libc::SOL_SOCKET
+        && control.header.cmsg_type == libc::SCM_RIGHTS
+    {
+        let count = control.header.cmsg_len.saturating_sub(header) / std::mem::size_of::<RawFd>();
+        for (slot, fd) in fds.iter_mut().zip(control.fds).take(count) {
+            // SAFETY: the kernel opened this number for us just now, and it belongs to nobody else.
+            *slot = Some(unsafe { OwnedFd::from_raw_fd(fd) });
+        }
+    }
+    if message.msg_flags & libc::MSG_CTRUNC != 0 {
+        return Err(Errno(libc::EMSGSIZE));
+    }
+    Ok(n)
+}

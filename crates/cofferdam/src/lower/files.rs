@@ -1,15 +1,16 @@
 //! The file system: the view, its landmarks, and what Landlock needs to know of it.
 
+use super::overlay::{self, Overlaid, Overlays, Start};
 use super::{Context, private};
 use crate::error::BuildError;
 use crate::identity::Account;
 use crate::preset::system::{self, System};
 use crate::preset::toolchains::Toolchains;
+use crate::store::Store;
 use cofferdam_namespaces::{Bind, IdMappedOwner, MappingError, MappingNamespace, Mounts, View};
-use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys};
+use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys, Upper};
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
@@ -31,6 +32,9 @@ pub(super) struct Files {
     /// What can be written and exists inside only, likewise.
     pub fresh: Vec<(PathBuf, bool)>,
     pub private: Vec<TempDir>,
+    pub overlaid: Vec<Overlaid>,
+    /// Where overlays on disk are.
+    pub store: Option<Store>,
 }
 
 /// A view in the making. What the policy's own rules name, presets leave alone.
@@ -39,8 +43,8 @@ struct Layout {
     taken: HashSet<PathBuf>,
 }
 
-pub(super) fn prepare(context: &Context<'_>) -> Result<Files, BuildError> {
-    let filesystem = &context.policy.filesystem;
+pub(super) fn prepare(context: &Context<'_>, start: &Start) -> Result<Files, BuildError> {
+    let filesystem = context.filesystem;
     let toolchains = match filesystem.toolchains {
         true => Toolchains::find(&context.ids.account.home),
         false => Toolchains::default(),
@@ -57,9 +61,11 @@ pub(super) fn prepare(context: &Context<'_>) -> Result<Files, BuildError> {
         writable: Vec::new(),
         fresh: Vec::new(),
         private: Vec::new(),
+        overlaid: Vec::new(),
+        store: None,
     };
     if context.view {
-        view(context, &toolchains, &mut files)?;
+        view(context, &toolchains, start, &mut files)?;
     } else {
         bare(context, &toolchains, &mut files)?;
     }
@@ -74,9 +80,12 @@ pub(super) fn prepare(context: &Context<'_>) -> Result<Files, BuildError> {
 fn view(
     context: &Context<'_>,
     toolchains: &Toolchains,
+    start: &Start,
     files: &mut Files,
 ) -> Result<(), BuildError> {
-    let filesystem = &context.policy.filesystem;
+    let filesystem = context.filesystem;
+    files.store = overlay::store(context)?;
+    let mut overlays = Overlays::new(start, files.store.as_ref());
     let account = &context.ids.account;
     let host_network = context.policy.network.mode == NetworkMode::Host;
     let mut layout = Layout {
@@ -87,7 +96,9 @@ fn view(
     layout.private(&account.home, filesystem.home, 0o700, &mut files.fresh);
     if filesystem.tmp.is_some() {
         files.tmp = Some("/tmp".into());
-        layout.view = layout.view.symlink("/var/tmp", "/tmp");
+        if context.root.is_none() {
+            layout.view = layout.view.symlink("/var/tmp", "/tmp");
+        }
     }
     if filesystem.home.is_some() {
         files.directory.clone_from(&account.home);
@@ -123,6 +134,14 @@ fn view(
         let writable = entry.access == Access::Write;
         layout.view = match entry.access {
             Access::Hide => layout.view.hide(&entry.target),
+            Access::Overlay => {
+                let owner = |path: &Path| owner(context, path);
+                let overlay =
+                    overlays.add(&entry.target, &entry.source, entry.exec, true, owner)?;
+                owners.extend(overlay.lowers.iter().filter_map(|lower| lower.id_mapped));
+                files.fresh.push((entry.target.clone(), entry.exec));
+                layout.view.overlay(&entry.target, overlay)
+            }
             Access::Read | Access::Write => {
                 let of_system = system.mounted.contains(&entry.source) && !writable;
                 // What the system shows, everyone may read: no owner of it has to be mapped.
@@ -148,7 +167,22 @@ fn view(
     for link in &filesystem.symlinks {
         layout.view = layout.view.symlink(&link.path, &link.target);
     }
-    files.mounts = Some(layout.view.prepare()?);
+    if let Some(root) = context.root {
+        let writable = filesystem.root_access == Access::Overlay;
+        let owner = |path: &Path| owner(context, path);
+        let overlay = overlays.add(Path::new("/"), root, true, writable, owner)?;
+        owners.extend(overlay.lowers.iter().filter_map(|lower| lower.id_mapped));
+        if writable {
+            files.fresh.push(("/".into(), true));
+        }
+        layout.view = layout.view.root(overlay);
+    }
+    if let Upper::Memory(size) = filesystem.upper {
+        layout.view = layout.view.upper_memory(size.get(), None);
+    }
+    let mounts = layout.view.prepare()?;
+    files.overlaid = overlays.finish(context, mounts.overlays())?;
+    files.mounts = Some(mounts);
     files.mappings = owners
         .into_iter()
         .map(|owner| mapping(context, owner))
@@ -163,7 +197,7 @@ fn bare(
     toolchains: &Toolchains,
     files: &mut Files,
 ) -> Result<(), BuildError> {
-    let filesystem = &context.policy.filesystem;
+    let filesystem = context.filesystem;
     if filesystem.home.is_some() {
         let home = private::directory()?;
         files.account.home = home.path().to_owned();
@@ -188,6 +222,12 @@ fn bare(
         match rule.access {
             Access::Write => files.writable.push((rule.path.clone(), rule.exec)),
             Access::Read => files.readable.push(rule.path.clone()),
+            Access::Overlay => {
+                return Err(super::needs_namespaces(
+                    Layer::Filesystem,
+                    "an overlay instead of writing directly",
+                ));
+            }
             // Landlock cannot take away below what it gave: said in the layer's report.
             Access::Hide => {}
         }
@@ -197,8 +237,8 @@ fn bare(
 
 /// The policy's rules, the workspace among them.
 fn rules<'a>(context: &Context<'a>) -> impl Iterator<Item = PathRule> + use<'a> {
-    let filesystem = &context.policy.filesystem;
-    let workspace = filesystem.workspace.as_ref().map(PathRule::write);
+    let filesystem = context.filesystem;
+    let workspace = filesystem.workspace_rule();
     filesystem.rules.iter().cloned().chain(workspace)
 }
 
@@ -239,11 +279,7 @@ impl Layout {
 /// On a root host, the owner on disk whose files are shown as the sandbox's own.
 fn owner(context: &Context<'_>, path: &Path) -> Option<IdMappedOwner> {
     context.ids.throwaway.as_ref()?;
-    let data = std::fs::metadata(path).ok()?;
-    Some(IdMappedOwner {
-        uid: data.uid(),
-        gid: data.gid(),
-    })
+    overlay::owner_of(path)
 }
 
 fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespace, BuildError> {
@@ -267,7 +303,7 @@ fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespa
 
 /// The host's `PATH`, as far as it leads to something inside.
 fn search_path(context: &Context<'_>, toolchains: &Toolchains) -> Vec<PathBuf> {
-    let filesystem = &context.policy.filesystem;
+    let filesystem = context.filesystem;
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut kept: Vec<PathBuf> = Vec::new();
     for directory in std::env::split_paths(&path) {

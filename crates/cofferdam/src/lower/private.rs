@@ -1,5 +1,4 @@
-//! Private directories of a wall without mounts: real ones on the host, so somebody has to remove
-//! them where a host was killed.
+//! Directories that belong to this process: somebody has to remove them where a host was killed.
 
 use crate::error::BuildError;
 use std::fs;
@@ -9,23 +8,31 @@ use tempfile::TempDir;
 
 const PREFIX: &str = "cofferdam-private-";
 
-/// Makes one, named after this process; those of this user's processes that are gone are removed.
+/// Makes a private directory of a wall without mounts.
 pub(super) fn directory() -> Result<TempDir, BuildError> {
     let parent = std::env::temp_dir();
-    sweep(&parent);
-    let pid = std::process::id();
-    let prefix = format!("{PREFIX}{pid}-{}-", started(pid).unwrap_or_default());
-    let made = tempfile::Builder::new().prefix(&prefix).tempdir_in(parent);
+    // Follows no link, so nothing that a program left there leads elsewhere.
+    sweep(&parent, PREFIX, &|path| drop(fs::remove_dir_all(path)));
+    let made = tempfile::Builder::new()
+        .prefix(&prefix(PREFIX))
+        .tempdir_in(parent);
     made.map_err(BuildError::PrivateDirectory)
 }
 
-/// Removes what belongs to no living process. A directory of another process namespace, which could
-/// share the temporary directory, has another namespace's number in its name and is left alone.
-fn sweep(parent: &Path) {
+/// The beginning of a name that tells whose the directory is.
+pub(crate) fn prefix(kind: &str) -> String {
+    let pid = std::process::id();
+    format!("{kind}{pid}-{}-", started(pid).unwrap_or_default())
+}
+
+/// Removes the directories of this user's processes that are gone. One of another process namespace,
+/// which could share the parent directory, has another namespace's number in its name and is left
+/// alone.
+pub(crate) fn sweep(parent: &Path, kind: &str, remove: &dyn Fn(&Path)) {
     let uid = cofferdam_sys::cred::geteuid();
     for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
         let name = entry.file_name();
-        let owner = name.to_str().and_then(|name| name.strip_prefix(PREFIX));
+        let owner = name.to_str().and_then(|name| name.strip_prefix(kind));
         let mut parts = owner.into_iter().flat_map(|owner| owner.splitn(3, '-'));
         let (Some(pid), Some(start), Some(_)) = (parts.next(), parts.next(), parts.next()) else {
             continue;
@@ -41,8 +48,7 @@ fn sweep(parent: &Path) {
             .metadata()
             .is_ok_and(|data| data.is_dir() && data.uid() == uid);
         if ours && !alive {
-            // Follows no link, so nothing that a program left there leads elsewhere.
-            let _ = fs::remove_dir_all(entry.path());
+            remove(&entry.path());
         }
     }
 }

@@ -10,7 +10,8 @@ use cofferdam_sys::process::{self, SignalMask, Stack};
 use cofferdam_sys::{Errno, cred, fd};
 use std::ffi::{CString, c_char};
 use std::io::Read as _;
-use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub struct Child {
     pub window: fn(bool),
     /// Drive the operations one by one and fail before the one with this index.
     pub stop_after: Option<usize>,
+    /// Where the child sends what it hands out.
+    pub hand_out: Option<OwnedFd>,
 }
 
 #[derive(Debug)]
@@ -87,6 +90,7 @@ impl Child {
             detached: Detached::none(),
             window: |_| {},
             stop_after: None,
+            hand_out: None,
         }
     }
 
@@ -195,12 +199,13 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
         .map_err(|errno| (Stage::Ids, errno))?;
     process::set_dumpable(true).map_err(|errno| (Stage::Ids, errno))?;
     let start = Instant::now();
-    match child.stop_after {
-        None => child
+    match (child.stop_after, &child.hand_out) {
+        (None, None) => child
             .mounts
             .apply(&child.detached)
             .map_err(|error| (Stage::Mount(error.index), error.errno))?,
-        Some(stop) => {
+        (stop, socket) => {
+            let stop = stop.unwrap_or(usize::MAX);
             let mut context = child.mounts.begin(&child.detached);
             for (index, op) in child.mounts.ops().iter().enumerate() {
                 let failed = |errno| (Stage::Mount(index as u16), errno);
@@ -208,6 +213,12 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
                     return Err(failed(Errno(libc::ECANCELED)));
                 }
                 op.apply(&mut context).map_err(failed)?;
+            }
+            if let (Some(socket), Some(store)) = (socket, context.handed_out()) {
+                // SAFETY: the child's own descriptor, which it closes only with its table.
+                let store = unsafe { BorrowedFd::borrow_raw(store) };
+                cofferdam_sys::socket::send_with_fds(socket.as_fd(), b"x", &[store], 0)
+                    .map_err(|errno| (Stage::Check, errno))?;
             }
         }
     }
@@ -262,17 +273,32 @@ pub fn bare() -> View {
 }
 
 /// A directory that an ordinary user's child can reach, removed at the end.
-pub fn scratch() -> (tempfile::TempDir, PathBuf) {
+pub fn scratch() -> (Scratch, PathBuf) {
     let dir = tempfile::tempdir().expect("a directory");
     let path = dir.path().canonicalize().expect("a path");
-    (dir, path)
+    (Scratch(dir), path)
+}
+
+pub struct Scratch(tempfile::TempDir);
+
+impl Drop for Scratch {
+    /// Overlayfs leaves a directory of mode 0, which only root could empty.
+    fn drop(&mut self) {
+        for (path, _) in listing(self.0.path()) {
+            if path.ends_with("work/work") {
+                let mode = std::fs::Permissions::from_mode(0o700);
+                let _ = std::fs::set_permissions(path, mode);
+            }
+        }
+    }
 }
 
 pub fn is_root() -> bool {
     cred::geteuid() == 0
 }
 
-/// Every path below a directory, with its size, to see that nothing was left behind.
+/// Every path below a directory, with its size, to see that nothing was left behind. What is in
+/// directories of mode 0 is not looked at.
 pub fn listing(dir: &Path) -> Vec<(PathBuf, u64)> {
     let mut found = Vec::new();
     let mut pending = vec![dir.to_owned()];
@@ -280,7 +306,7 @@ pub fn listing(dir: &Path) -> Vec<(PathBuf, u64)> {
         for entry in std::fs::read_dir(&dir).expect("a directory") {
             let entry = entry.expect("an entry");
             let meta = entry.metadata().expect("metadata");
-            if meta.is_dir() {
+            if meta.is_dir() && meta.mode() & 0o777 != 0 {
                 pending.push(entry.path());
             }
             found.push((entry.path(), if meta.is_dir() { 0 } else { meta.len() }));

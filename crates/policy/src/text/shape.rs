@@ -1,20 +1,20 @@
-//! The shape of the text where it differs from the Rust types: rules in one list per access, and
-//! `"none"` for what is switched off, since TOML has no null.
+//! The shape of the text where it differs from the Rust types: `"none"` for what is switched off,
+//! since TOML has no null, and names or tables for enums.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::{Path, PathBuf};
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
+use super::files::{FilesystemText, utf8};
 use crate::error::FormatError;
 use crate::{
-    Access, Bytes, Environment, Filesystem, IdRange, Identity, Layers, Limits, Network, PathRule,
-    Policy, Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls,
+    Environment, IdRange, Identity, Layers, Limits, Network, Policy, SyscallIntent, SyscallProfile,
+    Syscalls,
 };
 
 /// What a sandbox may do.
@@ -108,229 +108,6 @@ impl TryFrom<&Policy> for PolicyText {
                 inside: policy.identity.inside,
             },
         })
-    }
-}
-
-/// The files the program sees. What is not named does not exist inside.
-#[derive(Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(rename = "Filesystem")
-)]
-struct FilesystemText {
-    /// Preset: the host's toolchains, read-only.
-    system: bool,
-    /// Preset: the toolchains kept in the user's home, read-only and without credentials.
-    toolchains: bool,
-    /// The writable working directory.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    workspace: Option<String>,
-    /// Paths to read.
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::schema::PathOrTable>"))]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    read: Vec<RuleText>,
-    /// Paths to read and write.
-    #[cfg_attr(feature = "schema", schemars(with = "Vec<crate::schema::PathOrTable>"))]
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    write: Vec<RuleText>,
-    /// Paths to hide.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    hide: Vec<String>,
-    /// Symbolic links made inside: where, and what they say.
-    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    symlinks: BTreeMap<String, String>,
-    /// The size of the private /tmp.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::SizeOrNone"))]
-    tmp: OrNone<Bytes>,
-    /// The size of the empty private home.
-    #[cfg_attr(feature = "schema", schemars(with = "crate::schema::SizeOrNone"))]
-    home: OrNone<Bytes>,
-    /// Whether there is a /proc, of the sandbox's own processes.
-    proc: bool,
-    /// Whether there is a /dev, with the harmless devices.
-    dev: bool,
-    /// Which /sys there is.
-    sys: Sys,
-}
-
-impl Default for FilesystemText {
-    fn default() -> Self {
-        let default = Filesystem::default();
-        FilesystemText {
-            system: default.system,
-            toolchains: default.toolchains,
-            workspace: None,
-            read: Vec::new(),
-            write: Vec::new(),
-            hide: Vec::new(),
-            symlinks: BTreeMap::new(),
-            tmp: OrNone(default.tmp),
-            home: OrNone(default.home),
-            proc: default.proc,
-            dev: default.dev,
-            sys: default.sys,
-        }
-    }
-}
-
-impl From<FilesystemText> for Filesystem {
-    fn from(text: FilesystemText) -> Self {
-        let listed = |rules: Vec<RuleText>, access| {
-            rules.into_iter().map(move |rule| PathRule {
-                path: rule.path.into(),
-                access,
-                exec: rule.exec,
-                target: rule.target.map(PathBuf::from),
-            })
-        };
-        Filesystem {
-            system: text.system,
-            toolchains: text.toolchains,
-            workspace: text.workspace.map(PathBuf::from),
-            rules: listed(text.read, Access::Read)
-                .chain(listed(text.write, Access::Write))
-                .chain(text.hide.into_iter().map(PathRule::hide))
-                .collect(),
-            symlinks: text
-                .symlinks
-                .into_iter()
-                .map(|(path, target)| Symlink {
-                    path: path.into(),
-                    target: target.into(),
-                })
-                .collect(),
-            tmp: text.tmp.0,
-            home: text.home.0,
-            proc: text.proc,
-            dev: text.dev,
-            sys: text.sys,
-        }
-    }
-}
-
-impl TryFrom<&Filesystem> for FilesystemText {
-    type Error = FormatError;
-
-    fn try_from(files: &Filesystem) -> Result<Self, FormatError> {
-        let mut text = FilesystemText {
-            system: files.system,
-            toolchains: files.toolchains,
-            workspace: files.workspace.as_deref().map(utf8).transpose()?,
-            tmp: OrNone(files.tmp),
-            home: OrNone(files.home),
-            proc: files.proc,
-            dev: files.dev,
-            sys: files.sys,
-            ..FilesystemText::default()
-        };
-        for rule in &files.rules {
-            let written = RuleText {
-                path: utf8(&rule.path)?,
-                exec: rule.exec,
-                target: rule.target.as_deref().map(utf8).transpose()?,
-            };
-            match rule.access {
-                Access::Hide => text.hide.push(written.path),
-                Access::Read => text.read.push(written),
-                Access::Write => text.write.push(written),
-            }
-        }
-        for link in &files.symlinks {
-            let (path, target) = (utf8(&link.path)?, utf8(&link.target)?);
-            if text.symlinks.insert(path, target).is_some() {
-                return Err(FormatError::DuplicateSymlink {
-                    path: link.path.clone(),
-                });
-            }
-        }
-        Ok(text)
-    }
-}
-
-fn utf8(path: &Path) -> Result<String, FormatError> {
-    path.to_str()
-        .map(String::from)
-        .ok_or_else(|| FormatError::NotUtf8 { path: path.into() })
-}
-
-/// A path, or a table with a path and how it is shown.
-#[cfg_attr(
-    feature = "schema",
-    derive(schemars::JsonSchema),
-    schemars(rename = "PathTable", deny_unknown_fields)
-)]
-pub(crate) struct RuleText {
-    /// The path on the host.
-    path: String,
-    /// Whether programs there may be executed.
-    #[cfg_attr(feature = "schema", schemars(default = "always"))]
-    exec: bool,
-    /// Where it appears inside, if not at the same path.
-    target: Option<String>,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RuleTable {
-    path: String,
-    #[serde(default = "always", skip_serializing_if = "is_true")]
-    exec: bool,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    target: Option<String>,
-}
-
-fn always() -> bool {
-    true
-}
-
-fn is_true(value: &bool) -> bool {
-    *value
-}
-
-impl Serialize for RuleText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if self.exec && self.target.is_none() {
-            return serializer.serialize_str(&self.path);
-        }
-        RuleTable {
-            path: self.path.clone(),
-            exec: self.exec,
-            target: self.target.clone(),
-        }
-        .serialize(serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for RuleText {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Rule;
-        impl<'de> Visitor<'de> for Rule {
-            type Value = RuleText;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a path or a table such as { path = \"/opt\", exec = false }")
-            }
-
-            fn visit_str<E: Error>(self, path: &str) -> Result<RuleText, E> {
-                Ok(RuleText {
-                    path: path.into(),
-                    exec: true,
-                    target: None,
-                })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RuleText, A::Error> {
-                let table = RuleTable::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RuleText {
-                    path: table.path,
-                    exec: table.exec,
-                    target: table.target,
-                })
-            }
-        }
-        deserializer.deserialize_any(Rule)
     }
 }
 
@@ -475,7 +252,7 @@ impl Default for IdentityText {
 }
 
 /// A value, or the word `none`.
-struct OrNone<T>(Option<T>);
+pub(super) struct OrNone<T>(pub(super) Option<T>);
 
 impl<T: Serialize> Serialize for OrNone<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

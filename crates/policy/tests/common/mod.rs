@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use cofferdam_policy::{
     Access, Bytes, Cpus, Enforce, Environment, Filesystem, IdRange, Identity, Layers, Limits,
-    Network, NetworkMode, PathRule, Policy, Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls,
+    Network, NetworkMode, PathRule, Policy, Protect, Root, Symlink, Sys, SyscallIntent,
+    SyscallProfile, Syscalls, Upper,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -26,6 +27,7 @@ fn rule() -> impl Strategy<Value = PathRule> {
         Access::Hide,
         Access::Read,
         Access::Read,
+        Access::Overlay,
         Access::Write,
     ]);
     let target = option::weighted(
@@ -40,12 +42,57 @@ fn rule() -> impl Strategy<Value = PathRule> {
     })
 }
 
+fn workspace_access() -> impl Strategy<Value = Access> {
+    prop_oneof![
+        4 => Just(Access::Write),
+        2 => Just(Access::Overlay),
+        2 => Just(Access::Read),
+        1 => Just(Access::Hide),
+    ]
+}
+
+fn upper() -> impl Strategy<Value = Upper> {
+    prop_oneof![
+        3 => Just(Upper::default()),
+        2 => (1u64..4).prop_map(|size| Upper::Memory(Bytes::mib(size))),
+        1 => option::of(select(vec!["/u", "/v"]).prop_map(PathBuf::from)).prop_map(Upper::Disk),
+    ]
+}
+
+fn protect() -> impl Strategy<Value = Protect> {
+    let add = || btree_set(select(vec!["x", "y/z/"]).prop_map(PathBuf::from), 0..3);
+    let remove = || {
+        btree_set(
+            select(vec![".vscode", ".git/hooks"]).prop_map(PathBuf::from),
+            0..3,
+        )
+    };
+    let lists = (any::<bool>(), add(), remove());
+    let lists = lists.prop_map(|(enabled, add, remove)| Protect {
+        enabled,
+        add,
+        remove,
+    });
+    prop_oneof![Just(Protect::default()), lists]
+}
+
+fn root() -> impl Strategy<Value = (Root, Access)> {
+    let root = select(vec![
+        Root::Host,
+        Root::directory("/r"),
+        Root::image("/i"),
+        Root::image("/i").reference("x"),
+    ]);
+    (root, select(vec![Access::Read, Access::Overlay]))
+}
+
 /// File system parts; many of them are not valid, and the order must hold all the same.
 pub fn filesystem() -> impl Strategy<Value = Filesystem> {
     let size = || option::of((1u64..4).prop_map(Bytes::mib));
     (
         (any::<bool>(), any::<bool>()),
-        option::of(path()),
+        (option::of(path()), workspace_access()),
+        (upper(), protect(), root()),
         vec(rule(), 0..6),
         btree_map(select(vec!["/l", "/m"]), select(vec!["x", "/y"]), 0..2),
         (size(), size()),
@@ -53,11 +100,25 @@ pub fn filesystem() -> impl Strategy<Value = Filesystem> {
         select(vec![Sys::None, Sys::ReadOnly]),
     )
         .prop_map(
-            |(presets, workspace, rules, links, sizes, mounts, sys)| Filesystem {
+            |(
+                presets,
+                workspace,
+                (upper, protect, (root, root_access)),
+                rules,
+                links,
+                sizes,
+                mounts,
+                sys,
+            )| Filesystem {
                 system: presets.0,
                 toolchains: presets.1,
-                workspace,
+                workspace: workspace.0,
+                workspace_access: workspace.1,
+                protect,
                 rules,
+                upper,
+                root,
+                root_access,
                 symlinks: links
                     .into_iter()
                     .map(|(path, target)| Symlink {
@@ -184,6 +245,13 @@ pub fn valid_policy() -> impl Strategy<Value = Policy> {
 fn repaired(mut policy: Policy) -> Policy {
     let files = &mut policy.filesystem;
     files.workspace.take_if(|path| path == Path::new("/"));
+    if files.workspace_access == Access::Hide {
+        files.workspace_access = Access::Overlay;
+    }
+    if !files.root.is_host() {
+        files.system = false;
+        files.rules.retain(|rule| rule.path != Path::new("/"));
+    }
     let mut seen: BTreeSet<PathBuf> = files.workspace.iter().cloned().collect();
     files.rules.retain(|rule| {
         let root = rule.path == Path::new("/");

@@ -125,6 +125,7 @@ pub fn sh(script: &str) -> Command {
         envp: vec![CString::from(c"PATH=/usr/bin:/bin")],
         directory: CString::from(c"/work"),
         timeout: None,
+        terminal: None,
     }
 }
 

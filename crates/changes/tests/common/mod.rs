@@ -1,0 +1,132 @@
+//! Real overlays: mounted in a namespace of their own, on directories of the disk.
+
+#![allow(dead_code, reason = "each test uses its part of it")]
+
+use cofferdam_changes::{Applied, Change, Kind, Tree};
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::SystemTime;
+
+pub struct Overlay {
+    pub dir: tempfile::TempDir,
+    pub since: SystemTime,
+}
+
+impl Overlay {
+    /// A lower directory that `fill` made, and an empty upper.
+    pub fn new(fill: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir_in(disk()).expect("a directory");
+        for name in ["lower", "upper", "work", "merged"] {
+            fs::create_dir(dir.path().join(name)).expect("made");
+        }
+        fill(&dir.path().join("lower"));
+        let since = SystemTime::now();
+        Self { dir, since }
+    }
+
+    pub fn lower(&self) -> PathBuf {
+        self.dir.path().join("lower")
+    }
+
+    pub fn upper(&self) -> PathBuf {
+        self.dir.path().join("upper")
+    }
+
+    /// Mounts the overlay in a new user and mount namespace and runs a script in it.
+    pub fn run(&self, script: &str) -> &Self {
+        self.run_above("lower", script)
+    }
+
+    /// The same with other lower directories.
+    pub fn run_above(&self, lower: &str, script: &str) -> &Self {
+        let all = format!(
+            "set -e\numask 022\ncd '{}'\n\
+             mount -t overlay overlay -o userxattr,lowerdir={lower},upperdir=upper,workdir=work merged\n\
+             cd merged\n{script}\n",
+            self.dir.path().display()
+        );
+        let output = Command::new("unshare")
+            .args(["-Urm", "sh", "-c", &all])
+            .output()
+            .expect("unshare is there");
+        assert!(
+            output.status.success(),
+            "the overlay could not be used: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        self
+    }
+
+    pub fn tree(&self) -> Tree {
+        self.tree_of(&["upper"])
+    }
+
+    pub fn tree_of(&self, uppers: &[&str]) -> Tree {
+        let uppers = uppers.iter().map(|name| open(&self.dir.path().join(name)));
+        Tree::new(open(&self.lower()), uppers.collect(), self.since)
+    }
+}
+
+/// Temporary directories on a disk: a tmpfs would not take every upper.
+fn disk() -> PathBuf {
+    let here = std::env::var_os("CARGO_TARGET_TMPDIR").map(PathBuf::from);
+    let writable = |dir: &PathBuf| tempfile::tempdir_in(dir).is_ok();
+    here.filter(writable).unwrap_or_else(std::env::temp_dir)
+}
+
+pub fn open(path: &Path) -> OwnedFd {
+    fs::File::open(path).expect("opened").into()
+}
+
+/// Every change; none may be an error.
+pub fn changes(tree: &Tree) -> Vec<Change> {
+    tree.changes()
+        .expect("the roots open")
+        .collect::<Result<_, _>>()
+        .expect("all can be read")
+}
+
+/// Kind and path of every change, as text.
+pub fn list(tree: &Tree) -> Vec<String> {
+    let line = |change: &Change| format!("{} {}", change.kind.name(), change.path.display());
+    changes(tree).iter().map(line).collect()
+}
+
+pub fn find(tree: &Tree, path: &str) -> Change {
+    let all = changes(tree);
+    let found = all.iter().find(|change| change.path == Path::new(path));
+    found.unwrap_or_else(|| panic!("{path} is not in {all:#?}")).clone()
+}
+
+/// Applies everything, which must work.
+pub fn apply_all(tree: &Tree) -> Applied {
+    let applied = tree.apply(|_| true).expect("applied");
+    assert!(applied.is_complete(), "{applied:#?}");
+    applied
+}
+
+pub fn is_root() -> bool {
+    rustix_uid() == 0
+}
+
+pub fn rustix_uid() -> u32 {
+    cofferdam_sys::cred::geteuid()
+}
+
+pub fn whiteout(path: &Path) {
+    let device = rustix::fs::makedev(0, 0);
+    let mode = rustix::fs::Mode::empty();
+    let kind = rustix::fs::FileType::CharacterDevice;
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, device).expect("a whiteout");
+}
+
+pub fn set_xattr(path: &Path, name: &str, value: &[u8]) {
+    let flags = rustix::fs::XattrFlags::empty();
+    rustix::fs::setxattr(path, name, value, flags).expect("an attribute");
+}
+
+pub fn kinds(all: &[Change], kind: Kind) -> usize {
+    all.iter().filter(|change| change.kind == kind).count()
+}

@@ -1,0 +1,144 @@
+//! A live environment, in which one command is run after another.
+
+use crate::command::Command;
+use crate::enforcement::Enforcement;
+use crate::error::{ChangesError, SpawnError};
+use crate::lower::Lowered;
+use crate::output::Usage;
+use crate::review::Changes;
+use crate::taken::TakenAway;
+use std::ffi::OsStr;
+use std::sync::{Arc, OnceLock};
+use std::time::SystemTime;
+
+/// A live environment: commands share its processes, network, files and control group, and what one
+/// leaves running goes on while others come and go. **Dropping it destroys all of it**, as does the end
+/// of this process, however it ends.
+///
+/// ```no_run
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let sandbox = cofferdam::Sandbox::builder().workspace("./repo").build()?;
+/// let session = sandbox.start()?;
+/// let server = session.command("python3").args(["-m", "http.server", "8000"]).spawn()?;
+/// session.command("curl").arg("http://127.0.0.1:8000").status()?;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What differs from a [`Sandbox::command`]:
+/// - Dropping a [`Child`](crate::Child), killing it, or its time limit ends the program and what is still in its
+///   session (setsid(2)). What has made a session of its own, as daemons do, goes on until this
+///   `Session` ends.
+/// - A command's [`Usage`] is that of the program and the descendants it has waited for.
+/// - The limits of the policy hold for all its commands together, `wall_clock` for each.
+/// - At most 1024 commands run at one time.
+#[derive(Debug)]
+pub struct Session {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    live: Option<cofferdam_spawn::Session>,
+    pub(crate) lowered: Arc<Lowered>,
+    since: SystemTime,
+    /// Made once, as it remembers what it applied.
+    changes: OnceLock<Changes>,
+}
+
+/// How a session ended.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct SessionEnd {
+    /// What all of it used, where there is a control group; the processor times and peaks of commands
+    /// are in their own [`Usage`].
+    pub usage: Usage,
+    /// The dangerous names that were made in a directly written workspace since the last command
+    /// ended, and removed.
+    pub taken_away: Vec<TakenAway>,
+}
+
+impl Session {
+    pub(crate) fn start(lowered: &Arc<Lowered>) -> Result<Self, SpawnError> {
+        let lowered = lowered.for_start().map_err(SpawnError::prepare)?;
+        let since = lowered.since();
+        let live = lowered.plan.start().map_err(SpawnError::explain_start)?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                live: Some(live),
+                lowered,
+                since,
+                changes: OnceLock::new(),
+            }),
+        })
+    }
+
+    /// A command in this session. The program is looked up in the sandbox's `PATH`, inside, unless its
+    /// name has a slash. It can be started as long as the session lives.
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        Command::in_session(&self.inner, program.as_ref())
+    }
+
+    /// The host's process id of the session's process 1, the parent of all its programs.
+    pub fn id(&self) -> u32 {
+        self.inner.live().map_or(0, cofferdam_spawn::Session::id)
+    }
+
+    /// Whether the session still stands. It ends by itself only if its process 1 is killed from
+    /// outside or by the memory limit.
+    pub fn is_alive(&self) -> bool {
+        self.inner
+            .live()
+            .is_some_and(cofferdam_spawn::Session::is_alive)
+    }
+
+    /// What is in force around its programs.
+    pub fn enforcement(&self) -> Enforcement {
+        Enforcement::of_child(Arc::clone(&self.inner.lowered.reports))
+    }
+
+    /// What has been changed in its overlays so far. It stays readable when the session has ended.
+    ///
+    /// # Errors
+    /// [`ChangesError`] when the layers cannot be opened.
+    pub fn changes(&self) -> Result<Changes, ChangesError> {
+        if let Some(changes) = self.inner.changes.get() {
+            return Ok(changes.clone());
+        }
+        let handed_out = self.inner.live().and_then(|live| live.handed_out());
+        let changes = Changes::of(&self.inner.lowered, handed_out, self.inner.since)?;
+        Ok(self.inner.changes.get_or_init(|| changes).clone())
+    }
+
+    /// Ends everything and waits for it.
+    pub fn end(self) -> SessionEnd {
+        match Arc::try_unwrap(self.inner) {
+            Ok(mut inner) => inner.end(),
+            // A command is being started this very moment, and ends what is left when it fails.
+            Err(_) => SessionEnd::default(),
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn live(&self) -> Option<&cofferdam_spawn::Session> {
+        self.live.as_ref()
+    }
+
+    fn end(&mut self) -> SessionEnd {
+        let Some(live) = self.live.take() else {
+            return SessionEnd::default();
+        };
+        let usage = Usage::of(&live.end());
+        SessionEnd {
+            usage,
+            taken_away: self.lowered.take_away(),
+        }
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

@@ -1,0 +1,108 @@
+//! Upper layers on disk: a directory for each start, removed with it.
+
+use crate::error::BuildError;
+use crate::lower::private;
+use cofferdam_changes::remove_upper;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+const PREFIX: &str = "cofferdam-upper-";
+
+/// A directory that holds the upper layers of one start, in numbered directories. Removed when dropped;
+/// those of killed hosts are removed when the next one is made beside them.
+#[derive(Debug)]
+pub(crate) struct Store {
+    path: PathBuf,
+    /// On a root host: the id that the layers belong to.
+    owner: Option<u32>,
+}
+
+impl Store {
+    /// Makes one below `place`, or below the usual directory for such things.
+    pub(crate) fn make(place: Option<&Path>, owner: Option<u32>) -> Result<Self, BuildError> {
+        let parent = match place {
+            Some(place) => place.to_owned(),
+            None => directory("uppers").map_err(BuildError::NoStateDirectory)?,
+        };
+        let failed = |error| BuildError::Store {
+            path: parent.clone(),
+            error,
+        };
+        make_private(&parent, owner.is_some()).map_err(failed)?;
+        private::sweep(&parent, PREFIX, &|path| drop(remove(path)));
+        let made = tempfile::Builder::new()
+            .prefix(&private::prefix(PREFIX))
+            .tempdir_in(&parent)
+            .map_err(failed)?;
+        let store = Self {
+            path: made.keep(),
+            owner,
+        };
+        // The child goes there by path, under other ids.
+        let mode = if owner.is_some() { 0o711 } else { 0o700 };
+        fs::set_permissions(&store.path, fs::Permissions::from_mode(mode)).map_err(failed)?;
+        Ok(store)
+    }
+
+    /// The directory of an overlay, with its `upper` and `work`.
+    pub(crate) fn overlay(&self, number: usize) -> Result<PathBuf, BuildError> {
+        let path = self.path.join(number.to_string());
+        let made = fs::DirBuilder::new().mode(0o700).create(&path);
+        made.and_then(|()| match self.owner {
+            Some(id) => std::os::unix::fs::chown(&path, Some(id), Some(id)),
+            None => Ok(()),
+        })
+        .map_err(|error| BuildError::Store {
+            path: path.clone(),
+            error,
+        })?;
+        Ok(path)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        let _ = remove(&self.path);
+    }
+}
+
+/// Removes a directory of layers, whatever is in it.
+pub(crate) fn remove(path: &Path) -> io::Result<()> {
+    let directory = File::options()
+        .read(true)
+        .custom_flags(libc::O_DIRECTORY | libc::O_NOFOLLOW)
+        .open(path)?;
+    let emptied = remove_upper(&directory.into());
+    fs::remove_dir(path).map_err(|error| match emptied {
+        Ok(()) => error,
+        Err(left) => io::Error::other(left),
+    })
+}
+
+/// The directory for what outlives a process (XDG Base Directory Specification, `XDG_STATE_HOME`):
+/// `/var/lib/cofferdam` for root.
+pub(crate) fn directory(name: &str) -> Result<PathBuf, &'static str> {
+    if cofferdam_sys::cred::geteuid() == 0 {
+        return Ok(Path::new("/var/lib/cofferdam").join(name));
+    }
+    let absolute = |variable| {
+        let path = std::env::var_os(variable).map(PathBuf::from);
+        path.filter(|path| path.is_absolute())
+    };
+    let state = absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .ok_or("neither XDG_STATE_HOME nor HOME is an absolute path")?;
+    Ok(state.join("cofferdam").join(name))
+}
+
+/// Makes a directory and what leads to it; nobody else can read it. `passable` lets other ids go through
+/// it to what they own.
+pub(crate) fn make_private(path: &Path, passable: bool) -> io::Result<()> {
+    let mode = if passable { 0o711 } else { 0o700 };
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+}

@@ -1,0 +1,100 @@
+//! The host's handle of an init, and of all that ends with it.
+
+use cofferdam_cgroups::{Cgroup, Stats};
+use cofferdam_sys::process::{self, Cloned, Exit};
+use cofferdam_sys::{Errno, fd, socket};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+/// How long init gets to end all processes before it is killed itself.
+pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// An init. Dropping it ends it with every process it holds, and removes the control group.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    pub pid: i32,
+    pub pidfd: OwnedFd,
+    /// The host's end of the socket.
+    pub control: OwnedFd,
+    pub cgroup: Option<Cgroup>,
+    reaped: bool,
+}
+
+impl Supervisor {
+    pub(crate) fn new(init: Cloned, control: OwnedFd, cgroup: Option<Cgroup>) -> Self {
+        Self {
+            pid: init.pid,
+            pidfd: init.pidfd,
+            control,
+            cgroup,
+            reaped: false,
+        }
+    }
+
+    /// Tells init to end everything, which it does on the end of its socket, and so still knows what
+    /// was used.
+    pub(crate) fn release(&self) -> Result<(), Errno> {
+        match socket::shutdown_write(self.control.as_fd()) {
+            Err(Errno(libc::ENOTCONN)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// What ends even what init does not: the end of process 1 is that of its namespace
+    /// (pid_namespaces(7)); without one, a control group is what holds all processes.
+    pub(crate) fn force(&self) {
+        if let Some(cgroup) = &self.cgroup {
+            let _ = cgroup.kill();
+        }
+        let _ = process::send_signal(self.pidfd.as_fd(), libc::SIGKILL);
+    }
+
+    /// Waits for init's end; `None` when somebody else in the host reaped it.
+    pub(crate) fn reap(&mut self) -> Result<Option<Exit>, Errno> {
+        if self.reaped {
+            return Ok(None);
+        }
+        if fd::wait_readable(self.pidfd.as_fd(), Some(GRACE)) == Ok(false) {
+            self.force();
+        }
+        loop {
+            match process::wait(self.pidfd.as_fd(), true) {
+                Err(Errno(libc::EINTR)) => {}
+                Err(Errno(libc::ECHILD)) => {
+                    while fd::wait_readable(self.pidfd.as_fd(), None) == Err(Errno(libc::EINTR)) {}
+                    self.reaped = true;
+                    return Ok(None);
+                }
+                other => {
+                    self.reaped = other.is_ok();
+                    return other;
+                }
+            }
+        }
+    }
+
+    /// The control group's last figures; removes it.
+    pub(crate) fn remove_cgroup(&mut self) -> Option<Stats> {
+        self.cgroup.take().and_then(|cgroup| cgroup.remove().ok())
+    }
+
+    /// init still runs.
+    pub(crate) fn is_alive(&self) -> bool {
+        !self.reaped && fd::wait_readable(self.pidfd.as_fd(), Some(Duration::ZERO)) == Ok(false)
+    }
+
+    /// How often the memory limit has killed a process, where that is known.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let stats = self.cgroup.as_ref().map(Cgroup::stats);
+        stats.and_then(|stats| stats.oom_kills).unwrap_or(0)
+    }
+}
+
+impl Drop for Supervisor {
+    fn drop(&mut self) {
+        if !self.reaped {
+            let _ = self.release();
+            let _ = self.reap();
+        }
+    }
+}
