@@ -11,6 +11,7 @@ mod error_name;
 mod files;
 mod host;
 mod ipc;
+mod live;
 mod memory;
 mod namespaces;
 mod network;
@@ -56,6 +57,7 @@ fn run(command: &[&str]) -> Outcome {
         ["files", rest @ ..] => files::run(rest),
         ["calls", rest @ ..] => calls::run(rest),
         ["ipc", rest @ ..] => ipc::run(rest),
+        ["live", rest @ ..] => live::run(rest),
         ["memory", rest @ ..] => memory::run(rest),
         ["namespaces", rest @ ..] => namespaces::run(rest),
         ["network", rest @ ..] => network::run(rest),

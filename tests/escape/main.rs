@@ -19,6 +19,7 @@ mod network;
 mod processes;
 mod replacing;
 mod sandboxes;
+mod sessions;
 mod support;
 mod syscalls;
 mod terminals;

@@ -82,6 +82,25 @@ pub(crate) fn copy(from: BorrowedFd<'_>, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives `to`, a new object, all attributes of the user that `from` has, and the overlay's own.
+pub(crate) fn copy_all(from: BorrowedFd<'_>, to: &Path) -> io::Result<()> {
+    match rustix::fs::flistxattr_query(from) {
+        Ok(0) => return Ok(()),
+        Ok(_) => {}
+        Err(error) => return absent(error, ()),
+    }
+    let mut text = vec![0; MAX];
+    let length = rustix::fs::flistxattr(from, &mut text[..])?;
+    for name in text[..length].split(|byte| *byte == 0) {
+        if name.starts_with(b"user.")
+            && let Some(value) = value(from, name)?
+        {
+            rustix::fs::setxattr(to, OsStr::from_bytes(name), &value, XattrFlags::empty())?;
+        }
+    }
+    Ok(())
+}
+
 /// Gives `to` the access control list of what it replaces; `from` is not followed.
 pub(crate) fn copy_acl(from: &Path, to: BorrowedFd<'_>) -> io::Result<()> {
     const ACL: &str = "system.posix_acl_access";

@@ -68,3 +68,16 @@ pub enum RemoveError {
     #[error("the directory cannot be opened")]
     Root { source: io::Error },
 }
+
+/// Why a layer could not be copied.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the text of each variant is its documentation")]
+pub enum CopyError {
+    #[error("`{}` cannot be copied: {source}", Escaped::from(path.as_path()))]
+    Entry { path: PathBuf, source: io::Error },
+    #[error("one of the two directories cannot be opened: {source}")]
+    Root { source: io::Error },
+    #[error(transparent)]
+    Read(ReadError),
+}

@@ -12,7 +12,7 @@ mod root;
 mod rules;
 
 pub(crate) use overlay::{Frozen, Overlaid, Start};
-pub(crate) use root::OtherRoot;
+use root::OtherRoot;
 
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
@@ -71,6 +71,11 @@ impl Lowered {
     /// When the layers of a start that begins now came to be: those of its snapshot, if it has one.
     pub(crate) fn since(&self) -> SystemTime {
         self.start.since.unwrap_or_else(SystemTime::now)
+    }
+
+    /// The snapshot that starts from this preparation build on.
+    pub(crate) fn parent(&self) -> Option<&str> {
+        self.start.parent.as_deref()
     }
 
     /// Takes away the dangerous names that were made in the workspace.

@@ -169,7 +169,7 @@ impl OverlayChanges {
 }
 
 /// The upper layer of this start; none where the overlay is read-only.
-fn upper(
+pub(crate) fn upper(
     overlaid: &Overlaid,
     handed_out: Option<BorrowedFd<'_>>,
 ) -> std::io::Result<Option<OwnedFd>> {

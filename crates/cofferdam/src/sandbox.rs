@@ -5,9 +5,10 @@ use crate::command::Command;
 use crate::enforcement::LayerReport;
 use crate::error::SpawnError;
 use crate::host::Host;
-use crate::lower::Lowered;
+use crate::lower::{self, Lowered};
 use crate::pool::Pool;
 use crate::session::Session;
+use crate::snapshot::Snapshot;
 use cofferdam_policy::Policy;
 use std::ffi::OsStr;
 use std::fmt;
@@ -54,7 +55,18 @@ impl Sandbox {
     /// # Errors
     /// [`SpawnError`]; nothing is left behind then.
     pub fn start(&self) -> Result<Session, SpawnError> {
-        Session::start(&self.lowered)
+        Session::start(self.lowered.for_start().map_err(SpawnError::prepare)?)
+    }
+
+    /// The same with the changes of a snapshot in its overlays, in constant time however large they are.
+    /// The snapshot is not changed; any number of sessions can start from it.
+    ///
+    /// # Errors
+    /// [`SpawnError`]; nothing is left behind then. [`SpawnError::Prepare`] where the snapshot has
+    /// changes of a directory that this sandbox shows as no overlay.
+    pub fn start_from(&self, snapshot: &Snapshot) -> Result<Session, SpawnError> {
+        let lowered = lower::lower(self.lowered.policy.clone(), &snapshot.start());
+        Session::start(Arc::new(lowered.map_err(SpawnError::prepare)?))
     }
 
     /// The command that the image at the root names, with its arguments; `None` where the root is no image

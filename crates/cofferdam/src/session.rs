@@ -3,11 +3,12 @@
 use crate::command::Command;
 use crate::enforcement::Enforcement;
 use crate::error::{ChangesError, SpawnError};
-use crate::lower::Lowered;
+use crate::lower::{Lowered, Overlaid};
 use crate::output::Usage;
-use crate::review::Changes;
+use crate::review::{self, Changes};
 use crate::taken::TakenAway;
 use std::ffi::OsStr;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -59,8 +60,7 @@ pub struct SessionEnd {
 }
 
 impl Session {
-    pub(crate) fn start(lowered: &Arc<Lowered>) -> Result<Self, SpawnError> {
-        let lowered = lowered.for_start().map_err(SpawnError::prepare)?;
+    pub(crate) fn start(lowered: Arc<Lowered>) -> Result<Self, SpawnError> {
         let since = lowered.since();
         let live = lowered.plan.start().map_err(SpawnError::explain_start)?;
         Ok(Self {
@@ -108,6 +108,23 @@ impl Session {
         let handed_out = self.inner.live().and_then(|live| live.handed_out());
         let changes = Changes::of(&self.inner.lowered, handed_out, self.inner.since)?;
         Ok(self.inner.changes.get_or_init(|| changes).clone())
+    }
+
+    pub(crate) fn lowered(&self) -> &Arc<Lowered> {
+        &self.inner.lowered
+    }
+
+    pub(crate) fn since(&self) -> SystemTime {
+        self.inner.since
+    }
+
+    /// The upper layer of one of its overlays; none where that is read-only.
+    pub(crate) fn upper(&self, overlaid: &Overlaid) -> Result<Option<OwnedFd>, ChangesError> {
+        let handed_out = self.inner.live().and_then(|live| live.handed_out());
+        review::upper(overlaid, handed_out).map_err(|error| ChangesError::Layer {
+            path: overlaid.target.clone(),
+            error,
+        })
     }
 
     /// Ends everything and waits for it.

@@ -68,6 +68,48 @@ impl Drop for Store {
     }
 }
 
+/// A directory in the making, removed when dropped; those of killed hosts are removed when the next one
+/// is made beside them.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    path: Option<PathBuf>,
+}
+
+/// Begins with a dot, as no name of what it becomes does.
+const TEMPORARY: &str = ".cofferdam-";
+
+impl Temporary {
+    pub(crate) fn make(parent: &Path) -> io::Result<Self> {
+        private::sweep(parent, TEMPORARY, &|path| drop(remove(path)));
+        let made = tempfile::Builder::new()
+            .prefix(&private::prefix(TEMPORARY))
+            .tempdir_in(parent)?;
+        Ok(Self {
+            path: Some(made.keep()),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.path.as_deref().unwrap_or(Path::new(""))
+    }
+
+    /// Gives it the name it is to keep, which nothing may have.
+    pub(crate) fn become_directory(mut self, name: &Path) -> io::Result<()> {
+        // A directory that is not empty is not replaced (rename(2)).
+        fs::rename(self.path(), name)?;
+        self.path = None;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Some(path) = &self.path {
+            let _ = remove(path);
+        }
+    }
+}
+
 /// Removes a directory of layers, whatever is in it.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let directory = File::options()

@@ -5,7 +5,6 @@ use std::fmt;
 /// Bounds on what an image may make this process read, write and hold. Each is checked while reading,
 /// before the space is taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Bytes of all files together, and of all layers' tar streams together. 20 GiB.
     pub total_bytes: u64,

@@ -44,10 +44,13 @@ impl Staging {
                 Err(Errno::NOENT) => continue,
                 other => other.map_err(failed)?,
             };
-            if flock(&directory, FlockOperation::NonBlockingLockExclusive).is_err()
-                || !is_linked(cache.as_fd(), &name, &directory)
-            {
-                continue;
+            match flock(&directory, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) if is_linked(cache.as_fd(), &name, &directory) => {}
+                Ok(()) | Err(Errno::WOULDBLOCK) => continue,
+                Err(errno) => {
+                    let _ = unlinkat(&cache, &*name, AtFlags::REMOVEDIR);
+                    return Err(system("lock a directory in", path, errno));
+                }
             }
             let path = path.join(&name);
             return Ok(Self {

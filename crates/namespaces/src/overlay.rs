@@ -43,7 +43,8 @@ pub enum Upper {
     None,
     /// Memory, of which all overlays of a view share
     /// [`View::upper_memory`](crate::View::upper_memory). Before Linux 6.6 a directory of a lower
-    /// layer that was removed cannot be made again (`EIO`).
+    /// layer can neither be removed, unless it was empty there, nor be made anew (`EIO`): see
+    /// [`Support::overlay_in_memory`](crate::Support::overlay_in_memory).
     Memory,
     /// This directory of the host. The layer is `upper` in it, beside `work`, which the kernel needs
     /// for itself; the child makes those of the two that are missing. It must exist, be owned by the

@@ -43,8 +43,8 @@ pub struct Support {
     pub id_mapped_mounts: Feature,
     /// Overlayfs in a user namespace.
     pub overlay: Feature,
-    /// Overlays whose upper layer is in memory can note that a directory was removed and made again.
-    /// Without it that is `EIO`, and all else works.
+    /// Overlays whose upper layer is in memory can note that a directory hides the lower layers'.
+    /// Without it such a directory cannot be emptied and removed or made anew (`EIO`); all else works.
     pub overlay_in_memory: Feature,
     /// newuidmap(1) and newgidmap(1); which ranges the user has is seen at [`IdMap::prepare`].
     pub id_helpers: Feature,

@@ -10,6 +10,10 @@ use crate::danger::DangerousNames;
 /// included. In an overlay nothing reaches the host, so the names are writable there and are
 /// pointed at in the review.
 ///
+/// A write rule, also one below the workspace, is not protected: who names a path to be written means
+/// it. [`Policy::restrict`](crate::Policy::restrict) keeps to that: what one policy gives as a
+/// protected workspace does not become writable by the other's rule.
+///
 /// By default it is on, with the built-in list ([`DangerousNames`]). A repository that tracks such
 /// files may have `git checkout` fail on them; then remove the name, or use an overlay.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -18,6 +18,8 @@ use std::time::SystemTime;
 pub(crate) struct Start {
     pub frozen: Vec<Frozen>,
     pub since: Option<SystemTime>,
+    /// The snapshot's name.
+    pub parent: Option<String>,
 }
 
 /// The layers of a snapshot for one overlay, topmost first.
@@ -43,6 +45,16 @@ pub(crate) struct Overlaid {
     pub owners: Owners,
     /// It is the root, whose changes are nobody's to apply.
     pub root: bool,
+}
+
+impl Overlaid {
+    /// The upper directory, if it is on disk.
+    pub(crate) fn upper_directory(&self) -> Option<PathBuf> {
+        match &self.upper {
+            MountedUpper::Directory(path) => Some(path.join("upper")),
+            _ => None,
+        }
+    }
 }
 
 /// The overlays of a view in the making.

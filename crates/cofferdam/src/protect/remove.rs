@@ -3,13 +3,17 @@
 use super::place::{Kind, Place};
 use cofferdam_sys::Errno;
 use std::ffi::{OsStr, OsString};
+use std::fs::ReadDir;
 use std::io;
 use std::path::PathBuf;
 
 /// Entries removed in one go. A program that makes them as fast as they go must not keep the host.
 const MAX_ENTRIES: u64 = 1_000_000;
-/// Directories in one another; for each of them 24 bytes are kept.
+/// Directories in one another.
 const MAX_DEPTH: usize = 100_000;
+/// Directories of which the listing is kept open while one in them is emptied. Some file systems
+/// (overlayfs) read all of a directory each time it is opened.
+const MAX_LISTED: usize = 32;
 /// Paths that are kept for the report.
 const MAX_PATHS: usize = 1_000;
 /// Above this a path is not kept (bytes).
@@ -37,41 +41,71 @@ pub(super) fn directory(dir: &Place, name: &OsStr, removed: &mut Removed) -> io:
         Ok(()) => return Ok(()),
     }
     let mut here = enter(dir, name)?;
-    let mut above = Vec::new();
+    let mut entries = here.entries()?;
+    let mut above: Vec<Level> = Vec::new();
     let mut trail = Trail::default();
     // A file system could keep a directory from being empty and list nothing in it.
     let mut steps = 0;
     loop {
-        match clear(&here, &trail, removed)? {
-            Some(below) => {
-                steps += 1;
-                if above.len() == MAX_DEPTH || steps > MAX_ENTRIES {
-                    return Err(Errno(libc::E2BIG).into());
-                }
-                let next = enter(&here, &below)?;
-                above.push(here.identity());
-                trail.down(&below);
-                here = next;
+        if let Some(below) = clear(&here, &mut entries, &trail, removed)? {
+            steps += 1;
+            if above.len() == MAX_DEPTH || steps > MAX_ENTRIES {
+                return Err(Errno(libc::E2BIG).into());
             }
-            None => {
-                let Some(expected) = above.pop() else {
-                    break;
-                };
-                let parent = here.parent()?;
-                if parent.identity() != expected {
-                    return Err(Errno(libc::ESTALE).into());
-                }
-                here = parent;
-                trail.up();
+            let next = enter(&here, &below)?;
+            let listed = std::mem::replace(&mut entries, next.entries()?);
+            trail.down(&below);
+            above.push(Level {
+                identity: here.identity(),
+                rest: (above.len() < MAX_LISTED).then_some((listed, below)),
+            });
+            here = next;
+            continue;
+        }
+        let Some(level) = above.pop() else {
+            return Ok(dir.rmdir(name)?);
+        };
+        let parent = here.parent()?;
+        if parent.identity() != level.identity {
+            return Err(Errno(libc::ESTALE).into());
+        }
+        here = parent;
+        trail.up();
+        entries = match level.rest {
+            Some((rest, below)) if here.rmdir(&below).is_ok() => {
+                removed.add(&trail, &below);
+                rest
             }
+            // From the start: what was just emptied is now the first that is there.
+            _ => here.entries()?,
+        };
+    }
+}
+
+/// A directory that is being emptied, while what is in it is.
+struct Level {
+    identity: ((u32, u32), u64),
+    /// What is still to be looked at in it, and the directory that comes first.
+    rest: Option<(ReadDir, OsString)>,
+}
+
+impl Removed {
+    fn add(&mut self, trail: &Trail, name: &OsStr) {
+        self.count += 1;
+        if self.paths.len() < MAX_PATHS {
+            self.paths.extend(trail.here().map(|path| path.join(name)));
         }
     }
-    Ok(dir.rmdir(name)?)
 }
 
 /// Removes what is in a directory up to the first directory that is not empty: its name.
-fn clear(here: &Place, trail: &Trail, removed: &mut Removed) -> io::Result<Option<OsString>> {
-    for entry in here.entries()? {
+fn clear(
+    here: &Place,
+    entries: &mut ReadDir,
+    trail: &Trail,
+    removed: &mut Removed,
+) -> io::Result<Option<OsString>> {
+    for entry in entries {
         let name = entry?.file_name();
         if removed.count >= MAX_ENTRIES {
             return Err(Errno(libc::E2BIG).into());
@@ -81,14 +115,7 @@ fn clear(here: &Place, trail: &Trail, removed: &mut Removed) -> io::Result<Optio
             other => other,
         };
         match gone {
-            Ok(()) => {
-                removed.count += 1;
-                if removed.paths.len() < MAX_PATHS {
-                    removed
-                        .paths
-                        .extend(trail.here().map(|path| path.join(&name)));
-                }
-            }
+            Ok(()) => removed.add(trail, &name),
             // Somebody else was faster.
             Err(Errno(libc::ENOENT)) => {}
             Err(Errno(libc::ENOTEMPTY | libc::EEXIST)) => return Ok(Some(name)),

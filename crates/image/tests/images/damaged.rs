@@ -43,10 +43,9 @@ fn fix_checksums(tar: &mut [u8]) {
 fn damage(media_type: &str, encode: fn(&[u8]) -> Vec<u8>, rounds: usize) -> (usize, usize) {
     let mut numbers = Numbers(rounds as u64);
     let options = Options {
-        limits: {
-            let mut limits = Limits::default();
-            limits.total_bytes = 64 << 20;
-            limits
+        limits: Limits {
+            total_bytes: 64 << 20,
+            ..Limits::default()
         },
         ..Options::default()
     };

@@ -165,6 +165,28 @@ fn only_user_attributes_are_kept() {
 }
 
 #[test]
+fn a_line_feed_in_an_attribute_is_no_reason_to_refuse_the_image() {
+    // cap_dac_override and cap_fowner together are 0x0a, and the reader takes that for the record's end.
+    let capability = [
+        1, 0, 0, 2, 0x0a, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    let long = "n".repeat(150);
+    let pax: [(&str, &[u8]); 2] = [
+        ("SCHILY.xattr.security.capability", &capability),
+        ("SCHILY.xattr.user.comment", b"kept"),
+    ];
+    let layer = Layer::new().raw(EntryType::Regular, long.as_bytes(), b"", 0o644, &pax, b"x");
+    let root = Scene::of(vec![layer]);
+    let image = root.unpack().unwrap();
+    let path = image.root.join(long);
+    assert_eq!(attribute(&path, "security.capability"), None);
+    assert_eq!(
+        attribute(&path, "user.comment").as_deref(),
+        Some(&b"kept"[..])
+    );
+}
+
+#[test]
 fn nothing_is_made_that_the_image_does_not_have() {
     let scene = Scene::of(vec![Layer::new()]);
     let image = scene.unpack().unwrap();

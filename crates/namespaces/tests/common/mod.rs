@@ -293,6 +293,16 @@ impl Drop for Scratch {
     }
 }
 
+/// Whether overlays with changes in memory can do everything.
+pub fn memory_is_full() -> bool {
+    let Err(missing) = cofferdam_namespaces::probe().overlay_in_memory else {
+        return true;
+    };
+    println!("missing on this host: overlays in memory: {missing}");
+    assert_ne!(std::env::var("COFFERDAM_EXPECT").as_deref(), Ok("full"));
+    false
+}
+
 pub fn is_root() -> bool {
     cred::geteuid() == 0
 }

@@ -50,7 +50,7 @@ struct Shared<'a> {
 ///
 /// # Errors
 /// The step that failed and the kernel's error number. With [`Step::Attribute`] the overlay works,
-/// and cannot note in memory that a directory was replaced.
+/// and cannot note in memory that a directory hides those of the lower layers.
 pub fn probe_overlay(uid_map: &[u8], gid_map: &[u8]) -> std::result::Result<(), (Step, Errno)> {
     let failed = |errno| (Step::Stage, errno);
     let stack = Stack::new(16 * 4096).map_err(failed)?;
