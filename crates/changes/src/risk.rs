@@ -1,9 +1,15 @@
 //! What a reviewer should look at twice.
 
 use cofferdam_policy::{Danger, DangerousNames};
+use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+/// What the kernel takes at once.
+const PATH_MAX: usize = 4096;
 
 /// Something about a change that can harm who uses the tree afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -76,10 +82,11 @@ impl Names {
 
     /// What is dangerous about a path, given also relative to a bare repository above it.
     pub(crate) fn of(&self, path: &Path, in_git: Option<&Path>, link: bool) -> Option<Danger> {
+        let path = &*last_components(path);
         let found = self
             .names
             .of(path)
-            .or_else(|| self.names.in_git_directory(in_git?));
+            .or_else(|| self.names.in_git_directory(&last_components(in_git?)));
         if found.is_some() || !link {
             return found;
         }
@@ -87,6 +94,18 @@ impl Names {
         let below = |ending| self.names.of(&path.join(ending));
         self.endings.iter().find_map(below)
     }
+}
+
+/// The end of a path that is deeper than any name matters: what is so far below a directory that
+/// git or a shell obeys has a path that they cannot open.
+fn last_components(path: &Path) -> Cow<'_, Path> {
+    let bytes = path.as_os_str().as_bytes();
+    if bytes.len() <= PATH_MAX {
+        return Cow::Borrowed(path);
+    }
+    let end = &bytes[bytes.len() - PATH_MAX..];
+    let start = end.iter().position(|byte| *byte == b'/').unwrap_or(0);
+    Cow::Owned(OsStr::from_bytes(&end[start + 1..]).into())
 }
 
 /// Whether a link's text can lead out of the tree; `depth` directories lie above the link.

@@ -84,7 +84,7 @@ fn a_hundred_thousand_files_in_little_memory() {
 #[test]
 fn a_deep_tree_is_listed_applied_and_removed() {
     // Deeper than there are descriptors, and longer than a path can be.
-    const DEPTH: usize = 20_000;
+    const DEPTH: usize = 2_000;
     let overlay = Overlay::new(|_| {});
     let name = "a-name-of-some-length";
     let mut dirs: OwnedFd = open(&overlay.upper());
@@ -107,13 +107,17 @@ fn a_deep_tree_is_listed_applied_and_removed() {
     assert_eq!(count, DEPTH + 1);
     assert!(last.expect("one").ends_with("file"));
     let listed = start.elapsed();
+    let start = Instant::now();
     assert_eq!(apply_all(&tree).applied, DEPTH as u64 + 1);
+    let applied = start.elapsed();
     assert_eq!(tree.changes().expect("opened").count(), 0);
-    println!("{DEPTH} levels listed in {listed:?}");
+    let start = Instant::now();
     for dir in [overlay.upper(), overlay.lower()] {
         remove_upper(&open(&dir)).expect("removed");
         assert_eq!(fs::read_dir(dir).expect("there").count(), 0);
     }
+    let removed = start.elapsed();
+    println!("{DEPTH} levels: listed in {listed:?}, applied in {applied:?}, removed in {removed:?}");
 }
 
 #[test]

@@ -30,7 +30,7 @@ use cofferdam_spawn::Plan;
 use cofferdam_sys::cred;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 use tempfile::TempDir;
 
@@ -53,7 +53,7 @@ pub(crate) struct Lowered {
     store: Option<Store>,
     start: Start,
     /// Looks for dangerous names that were made in the workspace.
-    pub watch: Option<Watch>,
+    pub watch: Option<Mutex<Watch>>,
     /// The root, where it is not the host's.
     pub root: Option<OtherRoot>,
 }
@@ -80,8 +80,12 @@ impl Lowered {
 
     /// Takes away the dangerous names that were made in the workspace.
     pub(crate) fn take_away(&self) -> Vec<TakenAway> {
-        let watch = self.watch.as_ref();
-        let caught = watch.map(Watch::take_away).unwrap_or_default();
+        let Some(watch) = &self.watch else {
+            return Vec::new();
+        };
+        // One at a time: two would fight over modes that each changes for a moment.
+        let watch = watch.lock().unwrap_or_else(PoisonError::into_inner);
+        let caught = watch.take_away();
         caught.into_iter().map(TakenAway::from).collect()
     }
 }
@@ -216,7 +220,7 @@ pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError
         overlaid: files.overlaid,
         store: files.store,
         start: start.clone(),
-        watch,
+        watch: watch.map(Mutex::new),
         root,
         plan,
         reports: reports.into(),

@@ -38,7 +38,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use note::{Cut, Note, Unproven};
+use note::Note;
 pub(crate) use watch::{Caught, Outcome, Watch};
 
 use resolve::{Link, Roots};

@@ -12,6 +12,7 @@ pub struct TakenAway {
     path: PathBuf,
     what: Danger,
     removed: bool,
+    below: Vec<PathBuf>,
     text: String,
 }
 
@@ -26,6 +27,11 @@ impl TakenAway {
         self.what
     }
 
+    /// What was in it, if it was a directory: the first thousand paths, relative to it.
+    pub fn below(&self) -> &[PathBuf] {
+        &self.below
+    }
+
     /// It is gone. Otherwise it, or a part of it, is still there and should be removed by hand.
     pub fn is_removed(&self) -> bool {
         self.removed
@@ -38,6 +44,7 @@ impl From<Caught> for TakenAway {
             text: caught.to_string(),
             removed: !matches!(caught.outcome, Outcome::Left(_)),
             what: caught.what,
+            below: caught.below,
             path: caught.path,
         }
     }

@@ -76,11 +76,12 @@ fn writes_go_to_the_upper_layer() {
         assert_eq!(state(&lower), before);
     }
     // Renaming a directory of a lower layer is for mv(1) to copy.
-    let overlay = Overlay::new(&lower, Upper::Memory);
-    let done = Child::new(memory(base().overlay("/work", overlay)))
-        .run("mv /work/src /work/other && cat /work/other/deep/file && ls -d /work/src");
-    assert!(done.output.starts_with("deep\n"), "{}", done.output);
-    assert_ne!(done.code, Some(0));
+    if common::memory_is_full() {
+        let overlay = Overlay::new(&lower, Upper::Memory);
+        let done = Child::new(memory(base().overlay("/work", overlay)))
+            .run("mv /work/src /work/other && cat /work/other/deep/file; ls /work | grep -c src");
+        assert_eq!(done.output, "deep\n0\n");
+    }
     assert_eq!(state(&lower), before);
     // What the upper layer on disk holds is the host's to read.
     let upper = disk.join("upper");

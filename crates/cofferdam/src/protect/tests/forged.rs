@@ -1,7 +1,7 @@
 //! Pointers that an earlier run could have left, and what they must not open.
 
 use super::*;
-use crate::protect::Unproven;
+use crate::protect::note::Unproven;
 use std::time::Instant;
 
 /// A repository of the user that the workspace has nothing to do with, and a workspace.
@@ -275,7 +275,7 @@ fn what_is_left_in_heaps_ends_somewhere() {
     let cut = |note: &Note| {
         matches!(
             note,
-            Note::SearchEnded(super::super::Cut::Repositories(128))
+            Note::SearchEnded(crate::protect::note::Cut::Repositories(128))
         )
     };
     assert!(found.notes.iter().any(cut));

@@ -1,7 +1,7 @@
 //! Repositories nested in a workspace.
 
 use super::*;
-use crate::protect::Cut;
+use crate::protect::note::Cut;
 
 #[test]
 fn nested_repositories_are_found_as_deep_as_the_search_goes() {
@@ -132,5 +132,5 @@ fn a_nested_worktree_of_a_repository_elsewhere_is_said() {
     check(&found, &tree);
     assert!(found.shown.is_empty());
     assert!(is_read_only(&found, &tree.join("nested/.git")));
-    assert_eq!(not_shown(&found), Some(crate::protect::Unproven::Nested));
+    assert_eq!(not_shown(&found), Some(crate::protect::note::Unproven::Nested));
 }
