@@ -166,6 +166,9 @@ impl Run<'_> {
             self.tree.note(&stat);
         }
         if let Some(handle) = made {
+            if let Ok(stat) = fs::stat(handle.fd.as_fd()) {
+                self.tree.note(&stat);
+            }
             self.walk.made(handle);
         }
         Ok(())

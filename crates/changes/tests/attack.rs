@@ -17,7 +17,7 @@ const FILES: usize = 20;
 
 #[test]
 fn directories_swapped_for_links_lead_nothing_out() {
-    let overlay = Overlay::new(|lower| {
+    let overlay = Overlay::in_memory(|lower| {
         for number in 0..DIRECTORIES {
             fs::create_dir(lower.join(format!("d{number}"))).expect("made");
             fs::write(lower.join(format!("d{number}/old")), "old").expect("written");
@@ -126,7 +126,7 @@ fn new(number: usize) -> Vec<u8> {
 
 #[test]
 fn a_kill_at_any_point_leaves_whole_files() {
-    let overlay = Overlay::new(|_| {});
+    let overlay = Overlay::in_memory(|_| {});
     let upper = overlay.upper();
     for number in 0..COUNT {
         let name = format!("f{number:03}");

@@ -125,7 +125,7 @@ proptest! {
         first in prop::collection::vec(step(), 0..20),
         second in prop::collection::vec(step(), 0..20),
     ) {
-        let overlay = Overlay::new(|lower| {
+        let overlay = Overlay::in_memory(|lower| {
             let run = std::process::Command::new("sh")
                 .args(["-c", &format!("umask 022\n{}", script(&before))])
                 .current_dir(lower)

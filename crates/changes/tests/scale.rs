@@ -24,7 +24,7 @@ fn reset_peak() {
 
 #[test]
 fn ten_thousand_files_through_a_real_overlay() {
-    let overlay = Overlay::new(|lower| {
+    let overlay = Overlay::in_memory(|lower| {
         for dir in 0..50 {
             let dir = lower.join(format!("d{dir:02}"));
             fs::create_dir(&dir).expect("made");
@@ -45,7 +45,7 @@ fn ten_thousand_files_through_a_real_overlay() {
 
 #[test]
 fn a_hundred_thousand_files_in_little_memory() {
-    let overlay = Overlay::new(|lower| {
+    let overlay = Overlay::in_memory(|lower| {
         fs::create_dir(lower.join("flat")).expect("made");
     });
     let upper = overlay.upper();
@@ -84,8 +84,8 @@ fn a_hundred_thousand_files_in_little_memory() {
 #[test]
 fn a_deep_tree_is_listed_applied_and_removed() {
     // Deeper than there are descriptors, and longer than a path can be.
-    const DEPTH: usize = 2_000;
-    let overlay = Overlay::new(|_| {});
+    const DEPTH: usize = 20_000;
+    let overlay = Overlay::in_memory(|_| {});
     let name = "a-name-of-some-length";
     let mut dirs: OwnedFd = open(&overlay.upper());
     for _ in 0..DEPTH {
@@ -122,7 +122,7 @@ fn a_deep_tree_is_listed_applied_and_removed() {
 
 #[test]
 fn a_directory_that_moves_while_it_is_walked_is_an_error_and_no_way_out() {
-    let overlay = Overlay::new(|_| {});
+    let overlay = Overlay::in_memory(|_| {});
     let mut dir = overlay.upper();
     // Deep enough that the upper levels are closed on the way down.
     for _ in 0..200 {

@@ -1,12 +1,15 @@
 //! What can be typed. The comments here are the help and the man page.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+mod policy;
+mod review;
+
+pub(crate) use policy::{NetworkArgument, PolicyArguments, RootAccessArgument};
+pub(crate) use review::{ApplyArguments, ReviewArguments};
+
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
-use cofferdam::policy::{Cpus, parse_duration};
-use cofferdam::{Bytes, Layer, SyscallIntent};
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::time::Duration;
 
 /// Runs any program behind a wall that the kernel holds up
 ///
@@ -26,13 +29,28 @@ pub(crate) enum Command {
     /// Without options the command sees the system's programs read-only, an empty private home and
     /// /tmp, no network, and a short list of variables. The exit code is the command's; 128+N after
     /// signal N; 124 after the time limit; 125 when nothing ran because the sandbox could not be put
-    /// up; 126 when the command cannot be executed and 127 when it is not inside.
-    Run(RunArguments),
+    /// up; 126 when the command cannot be executed and 127 when it is not inside; 122 when changes
+    /// that were to be applied or saved were not.
+    Run(Box<RunArguments>),
+    /// Opens a shell in a sandbox, on this terminal
+    ///
+    /// Takes run's options. The shell has a terminal of its own, with job control; this one passes
+    /// on what is typed, ^C and ^Z too, and shows what is printed. Escape sequences of what runs
+    /// inside act on this terminal, as those of a remote machine do. Exit codes are run's.
+    Shell(Box<ShellArguments>),
     /// Prints what run would do, and runs nothing
     ///
     /// Takes run's options. Prints the policy, the names of the variables, the layers, and the
     /// operations of a spawn in their order.
-    Plan(PlanArguments),
+    Plan(Box<PlanArguments>),
+    /// Shows what a snapshot changes, or what two have different
+    ///
+    /// Exit code 0 when nothing is different, 1 when something is, 2 when that cannot be seen.
+    Diff(DiffArguments),
+    /// Lists, removes and applies what run --save has kept
+    Snapshot(SnapshotCommandArguments),
+    /// Unpacks, lists and removes the images that --image uses
+    Image(ImageCommandArguments),
     /// Says what this host offers, layer by layer
     ///
     /// Exit code 0 when every layer can be put up, 1 when one cannot.
@@ -52,24 +70,55 @@ pub(crate) enum Command {
 pub(crate) struct RunArguments {
     #[command(flatten)]
     pub policy: PolicyArguments,
+    #[command(flatten)]
+    pub review: ReviewArguments,
+    /// Give the command a terminal of its own, which this one passes on to; without a terminal here
+    /// it has 24 lines of 80 characters
+    #[arg(long, short = 't')]
+    pub tty: bool,
+    #[command(flatten)]
+    pub report: ReportArguments,
+    /// The command and its arguments; an image names its own
+    #[arg(trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShellArguments {
+    #[command(flatten)]
+    pub policy: PolicyArguments,
+    #[command(flatten)]
+    pub review: ReviewArguments,
+    #[command(flatten)]
+    pub report: ReportArguments,
+    /// The shell and its arguments; bash if it is inside, else sh
+    #[arg(trailing_var_arg = true, value_name = "SHELL")]
+    pub command: Vec<OsString>,
+}
+
+/// What is told after a run.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct ReportArguments {
     /// Print what was in force, layer by layer, to standard error after the run
     #[arg(long)]
     pub enforcement: bool,
     /// Print the time and memory used to standard error after the run
     #[arg(long)]
     pub usage: bool,
-    /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
-    pub command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArguments {
     #[command(flatten)]
     pub policy: PolicyArguments,
+    #[command(flatten)]
+    pub review: ReviewArguments,
     /// Print JSON
     #[arg(long)]
     pub json: bool,
+    /// Taken so that a run's line can be repeated; changes nothing
+    #[arg(long, short = 't', hide = true)]
+    pub tty: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]
     pub enforcement: bool,
@@ -79,6 +128,70 @@ pub(crate) struct PlanArguments {
     /// The command and its arguments; printed, not run
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
     pub command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// The snapshot to begin with
+    pub first: String,
+    /// The snapshot to compare it with; without one, FIRST is compared with the host's files
+    pub second: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SnapshotCommandArguments {
+    #[command(subcommand)]
+    pub command: SnapshotCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SnapshotCommand {
+    /// Prints the names of all snapshots
+    List,
+    /// Removes a snapshot
+    Remove {
+        /// Its name
+        name: String,
+    },
+    /// Applies what a snapshot holds to the host's files; the snapshot stays
+    ///
+    /// Exit code 122 when a change that was to be applied was not.
+    Apply {
+        /// Its name
+        name: String,
+        /// What to apply, as with run's --apply; without it, a person at a terminal is asked
+        #[arg(value_name = "WHAT")]
+        apply: Vec<String>,
+        /// Apply what is risky as well
+        #[arg(long, requires = "apply")]
+        apply_risky: bool,
+        /// Show how texts changed
+        #[arg(long)]
+        diff: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImageCommandArguments {
+    #[command(subcommand)]
+    pub command: ImageCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ImageCommand {
+    /// Prints the digests of the images that are unpacked
+    List,
+    /// Removes an unpacked image
+    Remove {
+        /// Its digest, or the beginning of it
+        digest: String,
+    },
+    /// Unpacks an image, so that the first run need not, and prints its digest
+    Unpack {
+        /// The OCI layout, a directory or tar file; the image of several after `#`
+        #[arg(value_name = "PATH[#REFERENCE]")]
+        image: OsString,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -112,91 +225,4 @@ pub(crate) enum PolicyCommand {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// What makes a policy.
-#[derive(Debug, Default, Args)]
-pub(crate) struct PolicyArguments {
-    /// The working directory: writable, at the same path inside
-    #[arg(long, short = 'w', value_name = "DIR", help_heading = "Files")]
-    pub workspace: Option<PathBuf>,
-    /// Show a path, with all below it, read-only
-    #[arg(long, value_name = "PATH", help_heading = "Files")]
-    pub read: Vec<PathBuf>,
-    /// Show a path, with all below it, writable
-    #[arg(long, value_name = "PATH", help_heading = "Files")]
-    pub write: Vec<PathBuf>,
-    /// Hide a path below one that is shown
-    #[arg(long, value_name = "PATH", help_heading = "Files")]
-    pub hide: Vec<PathBuf>,
-    /// Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the
-    /// credentials beside them
-    #[arg(long, overrides_with = "no_toolchains", help_heading = "Files")]
-    pub toolchains: bool,
-    /// Do not show them, whatever the policy file says
-    #[arg(long, overrides_with = "toolchains", help_heading = "Files")]
-    pub no_toolchains: bool,
-
-    /// Set a variable, or pass the host's value of it on
-    #[arg(
-        long,
-        short = 'e',
-        value_name = "NAME[=VALUE]",
-        help_heading = "Environment and network"
-    )]
-    pub env: Vec<OsString>,
-    /// The network: nothing but a loopback interface, or the host's
-    #[arg(long, value_name = "MODE", help_heading = "Environment and network")]
-    pub network: Option<NetworkArgument>,
-
-    /// Memory of all processes together, such as 512MiB
-    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
-    pub memory: Option<Bytes>,
-    /// Processes and threads at one time
-    #[arg(long, value_name = "N", help_heading = "Limits")]
-    pub processes: Option<u32>,
-    /// Processors' worth of time, such as 1.5
-    #[arg(
-        long,
-        value_name = "X",
-        help_heading = "Limits",
-        allow_negative_numbers = true
-    )]
-    pub cpus: Option<Cpus>,
-    /// Kill everything after this time, such as 30s or 1h30m
-    #[arg(long, value_name = "DURATION", help_heading = "Limits", value_parser = parse_duration)]
-    pub timeout: Option<Duration>,
-
-    /// Start from this policy, TOML or (named *.json) JSON; its relative paths are taken from its
-    /// folder, and the options here are added on top
-    #[arg(long, short = 'p', value_name = "FILE", help_heading = "Policy")]
-    pub policy: Option<PathBuf>,
-    /// Allow only what this policy allows as well; it can tighten and never widen
-    #[arg(long, value_name = "FILE", help_heading = "Policy")]
-    pub restrict: Vec<PathBuf>,
-    /// The system call profile: default, strict, or an OCI or Docker profile as a JSON file
-    #[arg(long, value_name = "PROFILE", help_heading = "Policy")]
-    pub syscalls: Option<PathBuf>,
-    /// Allow what the profile refuses: ptrace, nested-namespaces, io-uring, userfaultfd,
-    /// perf-events, keyring
-    #[arg(long, value_name = "INTENT", help_heading = "Policy")]
-    pub allow: Vec<SyscallIntent>,
-    /// Run nothing without this layer (what all layers have by default): namespaces, filesystem,
-    /// seccomp, landlock, cgroup, network
-    #[arg(long, value_name = "LAYER", help_heading = "Policy")]
-    pub require: Vec<Layer>,
-    /// Go on without what this host does not offer of this layer
-    #[arg(long, value_name = "LAYER", help_heading = "Policy")]
-    pub prefer: Vec<Layer>,
-    /// Leave this layer out
-    #[arg(long, value_name = "LAYER", help_heading = "Policy")]
-    pub off: Vec<Layer>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkArgument {
-    /// Nothing but a loopback interface
-    None,
-    /// The host's, services on its loopback interface included
-    Host,
 }

@@ -1,8 +1,12 @@
 //! From the options and files of a command line to one policy.
 
+mod files;
+
+pub(crate) use files::{has_overlay, image};
+
 use crate::args::{NetworkArgument, PolicyArguments};
 use crate::policy_file::{self, PolicyFileError};
-use cofferdam::{Enforce, Filesystem, Layer, Limits, Network, PathRule, Policy, SyscallProfile};
+use cofferdam::{Enforce, Layer, Limits, Network, Policy, SyscallProfile};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -28,6 +32,22 @@ pub(crate) enum ComposeError {
         "--syscalls {0:?} is no profile; use `default`, `strict`, or a file as PATH/NAME or NAME.json"
     )]
     Profile(PathBuf),
+    #[error("--overlay lays itself over the workspace, and there is none; name it with --workspace")]
+    OverlayOfNothing,
+    #[error("--upper is where overlays keep what is written, and there is none; add --overlay")]
+    UpperOfNothing,
+    #[error("--upper {given:?} is neither a size nor a place on disk: {why}")]
+    Upper { given: OsString, why: String },
+    #[error("--root-access needs a root to give access to; name one with --root or --image")]
+    AccessToNoRoot,
+    #[error("--image {0:?} names no image; write PATH or PATH#REFERENCE")]
+    Image(OsString),
+    #[error("{0} is about the changes in an overlay, and there is none; add --overlay")]
+    ReviewOfNothing(&'static str),
+    #[error("--apply {0} stands alone; leave out the other --apply")]
+    NotAlone(&'static str),
+    #[error("--apply {given:?} is no pattern: {why}; write a path relative to the workspace")]
+    Pattern { given: String, why: String },
 }
 
 /// A policy, and the variables that its text cannot hold.
@@ -45,7 +65,7 @@ pub(crate) fn compose(arguments: &PolicyArguments) -> Result<Composed, ComposeEr
         Some(file) => policy_file::load(file, &here)?,
         None => Policy::default(),
     };
-    files(&mut policy.filesystem, arguments, &here);
+    files::compose(&mut policy.filesystem, arguments, &here)?;
     match arguments.network {
         Some(NetworkArgument::None) => policy.network = Network::default(),
         Some(NetworkArgument::Host) => policy.network = policy.network.host(),
@@ -63,26 +83,6 @@ pub(crate) fn compose(arguments: &PolicyArguments) -> Result<Composed, ComposeEr
         policy = policy.restrict(&policy_file::load_valid(file, &here)?);
     }
     Ok(Composed { policy, variables })
-}
-
-fn files(files: &mut Filesystem, arguments: &PolicyArguments, here: &Path) {
-    if arguments.workspace.is_some() {
-        files.workspace.clone_from(&arguments.workspace);
-    }
-    if arguments.toolchains || arguments.no_toolchains {
-        files.toolchains = arguments.toolchains;
-    }
-    let mut named = Policy::default();
-    let rules = &mut named.filesystem.rules;
-    rules.extend(arguments.read.iter().map(PathRule::read));
-    rules.extend(arguments.write.iter().map(PathRule::write));
-    rules.extend(arguments.hide.iter().map(PathRule::hide));
-    let named = named.rebase(here).filesystem.rules;
-    // What is typed is meant, also where the file says otherwise of the same path.
-    files
-        .rules
-        .retain(|rule| named.iter().all(|own| own.path != rule.path));
-    files.rules.extend(named);
 }
 
 fn limits(limits: &mut Limits, arguments: &PolicyArguments) {

@@ -33,10 +33,7 @@ pub(crate) fn apply(
         }
     };
     let outcome = entries(&mut archive, &allowance, &layer, tree, &mut name, &mut tell);
-    let outcome = outcome.and_then(|()| {
-        name = None;
-        tree.end_layer()
-    });
+    let outcome = outcome.and_then(|()| tree.end_layer());
     if let Err(fault) = outcome {
         return Err(explain(fault, name, &mut layer, source, &meter));
     }
@@ -53,7 +50,7 @@ pub(crate) fn apply(
     }
 }
 
-/// Applies all entries; `name` is that of the last one.
+/// Applies all entries; `name` is that of the one at hand.
 fn entries(
     archive: &mut tar::Archive<Gate>,
     allowance: &Allowance,
@@ -66,6 +63,7 @@ fn entries(
     let mut entries = archive.entries().map_err(Fault::Stream)?;
     loop {
         allowance.renew();
+        *name = None;
         let Some(entry) = entries.next() else {
             return Ok(());
         };

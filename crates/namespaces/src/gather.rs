@@ -121,7 +121,7 @@ pub(crate) fn gather(
         };
         placed.push(Placed { target, item });
     }
-    refuse_changeable(&placed, followed)?;
+    refuse_changeable(&placed, layout.root.as_ref(), followed)?;
     let overlays = placed.iter().filter_map(|placed| match &placed.item {
         Item::Mount(What::Overlay(layers)) => Some(layers),
         _ => None,
@@ -160,6 +160,7 @@ fn shown_links(
 /// A link that the sandbox can change must not choose what of the host it is shown next time.
 fn refuse_changeable(
     placed: &[Placed],
+    root: Option<&Layers>,
     followed: Vec<(PathBuf, PathBuf)>,
 ) -> Result<(), ViewError> {
     let writable: HashSet<&OsStr> = placed
@@ -168,12 +169,10 @@ fn refuse_changeable(
             Item::Mount(What::Bind { source, bind }) if bind.writable => {
                 Some(source.path.as_os_str())
             }
-            Item::Mount(What::Overlay(Layers {
-                upper: UpperLayer::Directory(source),
-                ..
-            })) => Some(source.path.as_os_str()),
+            Item::Mount(What::Overlay(layers)) => on_disk(layers),
             _ => None,
         })
+        .chain(root.and_then(on_disk))
         .collect();
     let changeable = |(_, link): &(PathBuf, PathBuf)| {
         let mut above = link.ancestors();
@@ -197,4 +196,11 @@ fn check_device(path: &Path, device: (u32, u32)) -> Result<(), ViewError> {
         path: path.into(),
         device,
     })
+}
+
+fn on_disk(layers: &Layers) -> Option<&OsStr> {
+    match &layers.upper {
+        UpperLayer::Directory(source) => Some(source.path.as_os_str()),
+        UpperLayer::None | UpperLayer::Memory => None,
+    }
 }

@@ -143,6 +143,33 @@ fn overlays_that_cannot_be_meant() {
 }
 
 #[test]
+fn links_in_an_upper_directory_lead_nowhere() {
+    let (_keep, dir) = scratch();
+    for name in ["lower", "other", "disk/upper"] {
+        fs::create_dir_all(dir.join(name)).expect("made");
+    }
+    let (lower, disk) = (dir.join("lower"), dir.join("disk"));
+    let link = disk.join("upper/link");
+    std::os::unix::fs::symlink(dir.join("other"), &link).expect("made");
+    let layers = |upper| over(&[&lower], upper);
+    let next = |view: View| view.bind(&link, "/shown", Bind::READ_ONLY);
+    for view in [
+        View::new().root(layers(Upper::Directory(disk.clone()))),
+        View::new().overlay("/work", layers(Upper::Directory(disk.clone()))),
+    ] {
+        let error = refused(next(view.clone()));
+        assert!(
+            matches!(error, ViewError::SymlinkInWritable { .. }),
+            "{error}"
+        );
+    }
+    // The control: where no sandbox writes to it, it is followed.
+    next(View::new().root(layers(Upper::None)))
+        .prepare()
+        .expect("a view");
+}
+
+#[test]
 fn as_many_layers_as_are_promised() {
     let (_keep, dir) = scratch();
     let paths: Vec<_> = (0..64).map(|n| dir.join(n.to_string())).collect();

@@ -15,9 +15,18 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// A lower directory that `fill` made, and an empty upper.
+    /// A lower directory on a disk that `fill` made, and an empty upper.
     pub fn new(fill: impl FnOnce(&Path)) -> Self {
-        let dir = tempfile::tempdir_in(disk()).expect("a directory");
+        Self::new_in(&disk(), fill)
+    }
+
+    /// The same in memory, where many files are cheap.
+    pub fn in_memory(fill: impl FnOnce(&Path)) -> Self {
+        Self::new_in(&memory(), fill)
+    }
+
+    fn new_in(place: &Path, fill: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::tempdir_in(place).expect("a directory");
         for name in ["lower", "upper", "work", "merged"] {
             fs::create_dir(dir.path().join(name)).expect("made");
         }
@@ -74,6 +83,18 @@ fn disk() -> PathBuf {
     let here = std::env::var_os("CARGO_TARGET_TMPDIR").map(PathBuf::from);
     let writable = |dir: &PathBuf| tempfile::tempdir_in(dir).is_ok();
     here.filter(writable).unwrap_or_else(std::env::temp_dir)
+}
+
+/// A tmpfs of the host, which outlives the namespace that an overlay is mounted in; it takes the
+/// overlay's attributes since Linux 6.6.
+fn memory() -> PathBuf {
+    let usable = |dir: &Path| {
+        let probe = tempfile::tempdir_in(dir).ok()?;
+        let flags = rustix::fs::XattrFlags::empty();
+        rustix::fs::setxattr(probe.path(), "user.overlay.opaque", b"y", flags).ok()
+    };
+    let shm = PathBuf::from("/dev/shm");
+    if usable(&shm).is_some() { shm } else { disk() }
 }
 
 pub fn open(path: &Path) -> OwnedFd {

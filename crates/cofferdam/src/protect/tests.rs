@@ -125,7 +125,7 @@ pub(super) fn is_absent(protection: &Protection, path: &Path) -> bool {
     protection.absent.iter().any(|(one, _)| one == path)
 }
 
-pub(super) fn not_shown(protection: &Protection) -> Option<super::Unproven> {
+pub(super) fn not_shown(protection: &Protection) -> Option<super::note::Unproven> {
     protection.notes.iter().find_map(|note| match note {
         Note::NotShown { why, .. } => Some(*why),
         _ => None,
