@@ -20,6 +20,7 @@ fn main() {
         "ending",
         "memory",
         "program",
+        "remove",
         "socket",
         "supervise",
         "sysno",

@@ -276,6 +276,13 @@ fn every_short_example_succeeds() {
         "policy_file",
         "enforcement",
         "async_host",
+        "session",
+        "pty",
+        "overlay_review",
+        "snapshot_fork",
+        "pool",
+        "protected_names",
+        "directory_root",
     ];
     for name in names {
         let output = run(name, &[], &[]);

@@ -17,6 +17,7 @@ mod namespaces;
 mod network;
 mod processes;
 mod terminal;
+mod trees;
 
 use std::io::{self, Write};
 
@@ -63,6 +64,7 @@ fn run(command: &[&str]) -> Outcome {
         ["network", rest @ ..] => network::run(rest),
         ["processes", rest @ ..] => processes::run(rest),
         ["terminal", rest @ ..] => terminal::run(rest),
+        ["trees", rest @ ..] => trees::run(rest),
         other => unknown(other),
     }
 }

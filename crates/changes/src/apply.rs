@@ -133,7 +133,8 @@ impl Run<'_> {
             (Kind::Removed, ..) | (_, None, _) | (_, _, None) => place.remove()?,
             (Kind::Metadata, Some(found), Some(after)) => {
                 result = maker.metadata(found, after).map(|(stat, leaving)| {
-                    self.leaving.extend(leaving.map(|leaving| (self.walk.depth() + 1, leaving)));
+                    self.leaving
+                        .extend(leaving.map(|leaving| (self.walk.depth() + 1, leaving)));
                     Some(stat)
                 });
             }
@@ -146,7 +147,12 @@ impl Run<'_> {
                 FileType::Symlink => result = maker.symlink(after).map(Some),
                 _ => {
                     let id = found.stat.id;
-                    let stat = match self.judge.links.earlier(id).and_then(|first| first.lower.as_ref()) {
+                    let stat = match self
+                        .judge
+                        .links
+                        .earlier(id)
+                        .and_then(|first| first.lower.as_ref())
+                    {
                         Some((lower, path)) => maker.link(*lower, path, found, after),
                         None => maker.file(found, after),
                     };
@@ -175,7 +181,12 @@ impl Run<'_> {
     }
 
     /// What the host has at the name, if that is what the session began with.
-    fn check(&self, dir: BorrowedFd<'_>, entry: &Entry, ours: bool) -> Result<Option<Stat>, Problem> {
+    fn check(
+        &self,
+        dir: BorrowedFd<'_>,
+        entry: &Entry,
+        ours: bool,
+    ) -> Result<Option<Stat>, Problem> {
         let now = fs::stat_at(dir, &entry.name).map_err(Problem::io("look"))?;
         match (&entry.a, now) {
             (None, Some(_)) => Err(ConflictReason::Appeared.into()),
@@ -240,8 +251,14 @@ fn sweep(swept: &mut Vec<Option<Id>>, depth: usize, dir: BorrowedFd<'_>, id: Id)
 }
 
 /// The file of the upper as it was when the change was shown.
-fn open_unchanged(walk: &Walk, name: &OsStr, found: &Found) -> Result<(std::fs::File, Stat), Problem> {
-    let file = walk.open_file(name, found).map_err(Problem::io("open the new file"))?;
+fn open_unchanged(
+    walk: &Walk,
+    name: &OsStr,
+    found: &Found,
+) -> Result<(std::fs::File, Stat), Problem> {
+    let file = walk
+        .open_file(name, found)
+        .map_err(Problem::io("open the new file"))?;
     let now = fs::stat(file.as_fd()).map_err(Problem::io("look at the new file"))?;
     let seen = &found.stat;
     // Making a file readable changes its ctime.

@@ -71,7 +71,12 @@ impl fmt::Display for Change {
         let path = Escaped::from(self.path.as_path());
         write!(f, "{:<12}  {path}", self.kind.name())?;
         let directory = |state: &State| state.file_type.is_directory();
-        if self.after.as_ref().or(self.before.as_ref()).is_some_and(directory) {
+        if self
+            .after
+            .as_ref()
+            .or(self.before.as_ref())
+            .is_some_and(directory)
+        {
             f.write_str("/")?;
         }
         if let Some(target) = self.after.as_ref().and_then(|after| after.target.as_ref()) {
@@ -79,7 +84,12 @@ impl fmt::Display for Change {
         }
         match (&self.before, &self.after) {
             (Some(before), Some(after)) if before.file_type != after.file_type => {
-                write!(f, " ({} to {})", before.file_type.name(), after.file_type.name())?;
+                write!(
+                    f,
+                    " ({} to {})",
+                    before.file_type.name(),
+                    after.file_type.name()
+                )?;
             }
             (Some(before), Some(after)) => {
                 if before.mode != after.mode {

@@ -97,10 +97,15 @@ impl<'t> Judge<'t> {
         };
         let mut hard_link_of = None;
         let linked = entry.b.as_ref().filter(|found| {
-            found.stat.links > 1 && found.stat.file_type == FileType::Regular && walk.is_upper(found.layer)
+            found.stat.links > 1
+                && found.stat.file_type == FileType::Regular
+                && walk.is_upper(found.layer)
         });
         if let Some(found) = linked {
-            hard_link_of = self.links.earlier(found.stat.id).map(|first| first.path.clone());
+            hard_link_of = self
+                .links
+                .earlier(found.stat.id)
+                .map(|first| first.path.clone());
             if hard_link_of.is_none() {
                 // Equal to what the lower has: later links can be made to that.
                 let lower = entry.a.as_ref().filter(|_| kind.is_none());
@@ -154,9 +159,8 @@ impl<'t> Judge<'t> {
             return risks;
         };
         let had = before.filter(|before| before.file_type == after.file_type);
-        let gained = |bits| {
-            after.mode & bits != 0 && had.is_none_or(|before| before.mode & bits == 0)
-        };
+        let gained =
+            |bits| after.mode & bits != 0 && had.is_none_or(|before| before.mode & bits == 0);
         match after.file_type {
             FileType::Regular => {
                 if after.mode & 0o4000 != 0 {
@@ -239,12 +243,7 @@ struct Compared {
 }
 
 impl Compared {
-    fn of(
-        walk: &Walk,
-        name: &OsStr,
-        found: [&Found; 2],
-        states: [&State; 2],
-    ) -> io::Result<Self> {
+    fn of(walk: &Walk, name: &OsStr, found: [&Found; 2], states: [&State; 2]) -> io::Result<Self> {
         let [before, after] = states;
         let kind = |kind| Self {
             kind,

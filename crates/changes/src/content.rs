@@ -177,7 +177,9 @@ mod tests {
         from.write_all_at(&bytes, 0).expect("written");
         let mut at = 0;
         while at < 200_000 {
-            at += copy_by_hand(&from, &to, at, 200_000).expect("copied").unwrap_or(0);
+            at += copy_by_hand(&from, &to, at, 200_000)
+                .expect("copied")
+                .unwrap_or(0);
         }
         assert!(equal(&from, &to, 200_000).expect("compared"));
         assert_eq!(read(&to, 10).expect("read"), &bytes[..10]);

@@ -67,9 +67,7 @@ impl UnifiedDiff {
 
     fn new(header: [&str; 2], old: &[u8], new: &[u8]) -> Self {
         let (old, new) = (lines(old), lines(new));
-        let compared = TextDiff::configure()
-            .timeout(TIME)
-            .diff_slices(&old, &new);
+        let compared = TextDiff::configure().timeout(TIME).diff_slices(&old, &new);
         let mut this = Self {
             bytes: format!("--- {}\n+++ {}\n", header[0], header[1]).into_bytes(),
             added: 0,
@@ -262,13 +260,17 @@ mod tests {
     #[test]
     fn time_is_bounded() {
         let side = |salt: u32| -> Vec<u8> {
-            (0..120_000_u32)
+            (0..60_000_u32)
                 .flat_map(|line| format!("{}\n", line.wrapping_mul(salt) % 997).into_bytes())
                 .collect()
         };
         let start = Instant::now();
         let made = diff(&side(2_654_435_761), &side(40_503));
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            start.elapsed()
+        );
         assert!(made.added() > 0);
     }
 }

@@ -94,7 +94,10 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(escape(b"a\nb\rc\x07\x1b[2J"), r"a\nb\rc\u{7}\u{1b}[2J");
-        assert_eq!(escape("\u{202e}txt.\u{200b}".as_bytes()), r"\u{202e}txt.\u{200b}");
+        assert_eq!(
+            escape("\u{202e}txt.\u{200b}".as_bytes()),
+            r"\u{202e}txt.\u{200b}"
+        );
         assert_eq!(escape(b"\xff\xc3("), r"\xff\xc3(");
         assert_eq!(escape("C1 \u{9b}".as_bytes()), r"C1 \u{9b}");
         assert_eq!(escape("añ → ü 日".as_bytes()), "añ → ü 日");

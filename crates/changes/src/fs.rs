@@ -93,7 +93,13 @@ pub(crate) fn open_within(
     flags: OFlags,
 ) -> io::Result<OwnedFd> {
     let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(rustix::fs::openat2(dir, path, flags, Mode::empty(), WITHIN)?)
+    Ok(rustix::fs::openat2(
+        dir,
+        path,
+        flags,
+        Mode::empty(),
+        WITHIN,
+    )?)
 }
 
 /// A descriptor of its own for an open directory, to list it.

@@ -94,10 +94,7 @@ impl Names {
 }
 
 /// Every name of one directory, in any order; for directories that are ours to read at once.
-pub(crate) fn each(
-    directory: BorrowedFd<'_>,
-    mut found: impl FnMut(&OsStr),
-) -> io::Result<()> {
+pub(crate) fn each(directory: BorrowedFd<'_>, mut found: impl FnMut(&OsStr)) -> io::Result<()> {
     let mut buffer = vec![MaybeUninit::uninit(); 1 << 15];
     rustix::fs::seek(directory, SeekFrom::Start(0))?;
     let mut entries = RawDir::new(directory, &mut buffer);

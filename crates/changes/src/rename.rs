@@ -37,9 +37,10 @@ impl Tree {
         let mut budget = BYTES;
         let mut paired = 0;
         for change in changes {
-            let after = change.after.as_ref().filter(|after| {
-                change.kind == Kind::Added && after.file_type == FileType::Regular
-            });
+            let after = change
+                .after
+                .as_ref()
+                .filter(|after| change.kind == Kind::Added && after.file_type == FileType::Regular);
             let Some(candidates) = after.and_then(|after| removed.by_size.get_mut(&after.size))
             else {
                 continue;
@@ -114,7 +115,9 @@ impl Removed {
         let Ok(Some(entry)) = walk.find(&change.path) else {
             return Ok(());
         };
-        let below = entry.a.and_then(|found| walk.below(&entry.name, &found).ok());
+        let below = entry
+            .a
+            .and_then(|found| walk.below(&entry.name, &found).ok());
         let Some(mut below) = below else {
             return Ok(());
         };

@@ -159,6 +159,10 @@ mod tests {
         assert!(of("src/link", true).is_none());
         assert!(of("node_modules/.bin/tsc", true).is_none());
         let hook = Path::new("hooks/pre-commit");
-        assert!(names.of(Path::new("odd/hooks/pre-commit"), Some(hook), false).is_some());
+        assert!(
+            names
+                .of(Path::new("odd/hooks/pre-commit"), Some(hook), false)
+                .is_some()
+        );
     }
 }

@@ -62,7 +62,7 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 pub(crate) enum Event {
-    Entry(Entry),
+    Entry(Box<Entry>),
     /// All of a directory has been seen; the walk is in its parent again.
     Leave {
         name: OsString,
@@ -131,7 +131,7 @@ impl Walk {
                 }
                 Ok(None) => return self.leave().map(Ok),
                 Ok(Some(name)) => match self.look(&name) {
-                    Ok(Some(entry)) => return Some(Ok(Event::Entry(entry))),
+                    Ok(Some(entry)) => return Some(Ok(Event::Entry(Box::new(entry)))),
                     Ok(None) => {}
                     Err(error) => return Some(Err(self.read_error(Some(&name), "look", error))),
                 },

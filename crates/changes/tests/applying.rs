@@ -13,7 +13,15 @@ fn project() -> Overlay {
     Overlay::new(|lower| {
         fs::create_dir_all(lower.join("dir/sub")).expect("made");
         fs::create_dir(lower.join("keep")).expect("made");
-        for name in ["a", "b", "c", "dir/one", "dir/two", "dir/sub/deep", "keep/x"] {
+        for name in [
+            "a",
+            "b",
+            "c",
+            "dir/one",
+            "dir/two",
+            "dir/sub/deep",
+            "keep/x",
+        ] {
             fs::write(lower.join(name), format!("content of {name}\n")).expect("written");
         }
         symlink("a", lower.join("link")).expect("made");
@@ -28,14 +36,20 @@ fn conflicts(tree: &Tree) -> Vec<(String, ConflictReason)> {
     let applied = tree.apply(|_| true).expect("applied");
     assert!(applied.refused.is_empty(), "{applied:#?}");
     let each = applied.conflicts.iter();
-    each.map(|one| (one.path.display().to_string(), one.reason)).collect()
+    each.map(|one| (one.path.display().to_string(), one.reason))
+        .collect()
 }
 
 fn leftovers(dir: &Path) -> usize {
     let mut count = 0;
     for entry in fs::read_dir(dir).expect("listed") {
         let entry = entry.expect("an entry");
-        count += usize::from(entry.file_name().to_string_lossy().starts_with(".cofferdam-apply."));
+        count += usize::from(
+            entry
+                .file_name()
+                .to_string_lossy()
+                .starts_with(".cofferdam-apply."),
+        );
         if entry.file_type().expect("a type").is_dir() {
             count += leftovers(&entry.path());
         }
@@ -83,16 +97,19 @@ fn only_what_the_filter_takes_is_applied() {
     let applied = applied.expect("applied");
     assert_eq!(seen.len(), 7, "{seen:?}");
     assert_eq!(applied.applied, 1);
-    let refused: Vec<_> = applied.refused.iter().map(|one| one.path.as_path()).collect();
+    let refused: Vec<_> = applied
+        .refused
+        .iter()
+        .map(|one| one.path.as_path())
+        .collect();
     assert_eq!(refused, [Path::new("n/m"), Path::new("n/m/f")]);
     assert!(matches!(applied.refused[0].reason, Refusal::Parent));
     assert_eq!(read(&overlay, "a"), "1\n");
     assert_eq!(read(&overlay, "b"), "content of b\n");
     assert!(overlay.lower().join("c").exists());
     // Now with the directory.
-    let applied = tree.apply(|change: &Change| {
-        change.path == Path::new("n") || change.path.starts_with("n/m")
-    });
+    let applied = tree
+        .apply(|change: &Change| change.path == Path::new("n") || change.path.starts_with("n/m"));
     assert_eq!(applied.expect("applied").applied, 3);
     assert_eq!(read(&overlay, "n/m/f"), "x\n");
     assert_eq!(list(&tree), ["modified b", "removed c", "added n/g"]);
@@ -126,14 +143,20 @@ fn each_kind_of_conflict_is_listed_and_the_rest_applied() {
         ("link", Changed),
         ("new", Changed),
     ];
-    let expected: Vec<_> = expected.iter().map(|(path, why)| (path.to_string(), *why)).collect();
+    let expected: Vec<_> = expected
+        .iter()
+        .map(|(path, why)| (path.to_string(), *why))
+        .collect();
     assert_eq!(conflicts(&overlay.tree()), expected);
     for name in ["a", "b", "c", "new", "dir/sub/deep"] {
         assert_eq!(read(&overlay, name), "host\n", "{name}");
     }
     assert_eq!(read(&overlay, "made/in"), "x\n");
     assert_eq!(read(&overlay, "fine"), "fine\n");
-    assert_eq!(fs::read_link(lower.join("link")).expect("a link"), Path::new("host"));
+    assert_eq!(
+        fs::read_link(lower.join("link")).expect("a link"),
+        Path::new("host")
+    );
     assert_eq!(leftovers(&lower), 0);
 }
 
@@ -203,7 +226,10 @@ fn what_the_tree_applied_itself_is_no_conflict_later() {
     assert!(!overlay.lower().join("n").exists());
     // Another tree cannot know.
     overlay.run("ln -sfn c s");
-    assert_eq!(conflicts(&overlay.tree()), [(String::from("s"), ConflictReason::Changed)]);
+    assert_eq!(
+        conflicts(&overlay.tree()),
+        [(String::from("s"), ConflictReason::Changed)]
+    );
 }
 
 #[test]
@@ -216,7 +242,10 @@ fn files_that_were_links_on_the_host_are_no_conflict() {
     });
     overlay.run("echo 1 > a; rm b; echo 3 > c");
     apply_all(&overlay.tree());
-    assert_eq!((read(&overlay, "a"), read(&overlay, "c")), ("1\n".into(), "3\n".into()));
+    assert_eq!(
+        (read(&overlay, "a"), read(&overlay, "c")),
+        ("1\n".into(), "3\n".into())
+    );
 }
 
 #[test]
@@ -233,7 +262,10 @@ fn set_id_bits_need_to_be_asked_for() {
     // The control: asked for, it is applied.
     let tree = tree.danger_apply_set_id(true);
     apply_all(&tree);
-    assert_eq!((mode("suid"), mode("a"), mode("d")), (0o6755, 0o4711, 0o775));
+    assert_eq!(
+        (mode("suid"), mode("a"), mode("d")),
+        (0o6755, 0o4711, 0o775)
+    );
 }
 
 #[test]
@@ -249,17 +281,27 @@ fn special_files_are_refused() {
         rustix::fs::Mode::from_raw_mode(0o666),
         rustix::fs::makedev(1, 3),
     );
-    assert_eq!(device.is_ok(), common::is_root(), "an ordinary user cannot make one");
+    assert_eq!(
+        device.is_ok(),
+        common::is_root(),
+        "an ordinary user cannot make one"
+    );
     let applied = overlay.tree().apply(|_| true).expect("applied");
     assert_eq!(applied.applied, 1);
     let refused = applied.refused.iter();
-    assert!(refused.clone().all(|one| matches!(one.reason, Refusal::SpecialFile)));
+    assert!(
+        refused
+            .clone()
+            .all(|one| matches!(one.reason, Refusal::SpecialFile))
+    );
     assert_eq!(refused.count(), 3 + usize::from(device.is_ok()));
     assert_eq!(read(&overlay, "a"), "content of a\n");
     for name in ["pipe", "socket", "null"] {
         assert!(!overlay.lower().join(name).exists(), "{name}");
     }
-    let kind = fs::symlink_metadata(overlay.upper().join("pipe")).expect("there").file_type();
+    let kind = fs::symlink_metadata(overlay.upper().join("pipe"))
+        .expect("there")
+        .file_type();
     assert!(kind.is_fifo());
 }
 
@@ -284,7 +326,11 @@ fn hard_links_stay_links() {
     let overlay = project();
     overlay.run("echo x > n1; ln n1 dir/n2; ln n1 zz; ln a a2; echo 1 > b; ln -f b c");
     apply_all(&overlay.tree());
-    let inode = |name: &str| fs::metadata(overlay.lower().join(name)).expect("there").ino();
+    let inode = |name: &str| {
+        fs::metadata(overlay.lower().join(name))
+            .expect("there")
+            .ino()
+    };
     assert_eq!(inode("n1"), inode("dir/n2"));
     assert_eq!(inode("n1"), inode("zz"));
     assert_eq!(inode("a"), inode("a2"));
@@ -296,9 +342,15 @@ fn hard_links_stay_links() {
 fn a_link_to_what_was_not_applied_is_a_copy() {
     let overlay = project();
     overlay.run("echo x > n1; ln n1 n2; ln n1 n3");
-    let applied = overlay.tree().apply(|change| change.path != Path::new("n1"));
+    let applied = overlay
+        .tree()
+        .apply(|change| change.path != Path::new("n1"));
     assert_eq!(applied.expect("applied").applied, 2);
-    let inode = |name: &str| fs::metadata(overlay.lower().join(name)).expect("there").ino();
+    let inode = |name: &str| {
+        fs::metadata(overlay.lower().join(name))
+            .expect("there")
+            .ino()
+    };
     assert_eq!(inode("n2"), inode("n3"));
     assert!(!overlay.lower().join("n1").exists());
 }
@@ -307,7 +359,10 @@ fn a_link_to_what_was_not_applied_is_a_copy() {
 fn attributes_of_the_user_are_applied() {
     let overlay = project();
     set_xattr(&overlay.lower().join("c"), "user.old", b"1");
-    let overlay = Overlay { since: SystemTime::now() + Duration::from_millis(20), ..overlay };
+    let overlay = Overlay {
+        since: SystemTime::now() + Duration::from_millis(20),
+        ..overlay
+    };
     std::thread::sleep(Duration::from_millis(30));
     overlay.run("touch a c; mkdir d; echo n > n; chmod 444 n; touch n; chmod 444 c");
     let upper = overlay.upper();
@@ -358,7 +413,11 @@ fn a_file_that_changes_after_it_was_shown_is_refused() {
     let applied = applied.expect("applied");
     assert_eq!(applied.applied, 0);
     let refused = applied.refused.iter();
-    assert!(refused.clone().all(|one| matches!(one.reason, Refusal::ChangedMeanwhile)));
+    assert!(
+        refused
+            .clone()
+            .all(|one| matches!(one.reason, Refusal::ChangedMeanwhile))
+    );
     assert_eq!(refused.count(), 2);
     assert_eq!(read(&overlay, "a"), "content of a\n");
     assert!(!overlay.lower().join("n").exists());
@@ -384,7 +443,10 @@ fn old_temporary_names_are_removed_and_others_stay() {
     let overlay = project();
     overlay.run("echo 1 > a; echo 2 > dir/one; echo x > .cofferdam-apply.0123456789abcdef");
     let lower = overlay.lower();
-    let old = [".cofferdam-apply.00000000000000aa", "dir/.cofferdam-apply.00000000000000bb"];
+    let old = [
+        ".cofferdam-apply.00000000000000aa",
+        "dir/.cofferdam-apply.00000000000000bb",
+    ];
     for name in old {
         fs::write(lower.join(name), "old").expect("written");
     }
@@ -410,7 +472,9 @@ fn owners_are_those_of_the_map() {
     let tree = tree.owners(owners);
     let after = find(&tree, "n").after.expect("there");
     assert_eq!((after.uid, after.gid), (12345, 23456));
-    let applied = tree.apply(|change| change.kind != Kind::Metadata).expect("applied");
+    let applied = tree
+        .apply(|change| change.kind != Kind::Metadata)
+        .expect("applied");
     if common::is_root() {
         for name in ["a", "n", "d", "s", "d/in"] {
             let meta = fs::symlink_metadata(overlay.lower().join(name)).expect("there");

@@ -18,7 +18,15 @@ fn write(root: &Path, name: &str, text: &str) {
 
 fn project() -> Overlay {
     Overlay::new(|lower| {
-        for name in ["a", "b", "c", "dir/one", "dir/two", "dir/sub/deep", "keep/x"] {
+        for name in [
+            "a",
+            "b",
+            "c",
+            "dir/one",
+            "dir/two",
+            "dir/sub/deep",
+            "keep/x",
+        ] {
             write(lower, name, &format!("content of {name}\n"));
         }
         symlink("a", lower.join("link")).expect("made");
@@ -50,7 +58,10 @@ fn every_kind_is_told_apart() {
     assert_eq!(find(&tree, "dir/sub").entries, 1);
     assert_eq!(find(&tree, "keep").entries, 1);
     let link = find(&tree, "link");
-    assert_eq!(link.after.expect("there").target.as_deref(), Some(Path::new("c")));
+    assert_eq!(
+        link.after.expect("there").target.as_deref(),
+        Some(Path::new("c"))
+    );
     assert_eq!(find(&tree, "c").before.expect("there").mode, 0o644);
 }
 
@@ -58,7 +69,10 @@ fn every_kind_is_told_apart() {
 fn what_was_only_touched_is_no_change() {
     let overlay = project();
     overlay.run("touch a; cat b > x; cat x > b; rm x; chmod 600 c; chmod 644 c; touch dir/sub");
-    assert!(overlay.upper().join("a").exists(), "the overlay copied it up");
+    assert!(
+        overlay.upper().join("a").exists(),
+        "the overlay copied it up"
+    );
     assert_eq!(list(&overlay.tree()), [""; 0]);
     // The same size and another content is one.
     fs::write(overlay.upper().join("b"), "Content of b\n").expect("written");
@@ -83,7 +97,12 @@ fn directories_that_became_files_and_files_that_became_directories() {
     let tree = overlay.tree();
     assert_eq!(
         list(&tree),
-        ["type changed a", "added a/in", "type changed b", "type changed dir"]
+        [
+            "type changed a",
+            "added a/in",
+            "type changed b",
+            "type changed dir"
+        ]
     );
     assert!(find(&tree, "b").risks.contains(&Risk::SpecialFile));
 }
@@ -100,7 +119,10 @@ fn renames_are_paired() {
         change.expect("listed").renamed_from.clone()
     };
     assert_eq!(from("renamed").as_deref(), Some(Path::new("a")));
-    assert_eq!(from("moved/sub/deep").as_deref(), Some(Path::new("dir/sub/deep")));
+    assert_eq!(
+        from("moved/sub/deep").as_deref(),
+        Some(Path::new("dir/sub/deep"))
+    );
     assert_eq!(from("dir2"), None);
 }
 
@@ -109,11 +131,23 @@ fn hard_links_are_named() {
     let overlay = project();
     overlay.run("ln a a2; echo x > n1; ln n1 dir/n2; ln n1 zz");
     let tree = overlay.tree();
-    assert_eq!(list(&tree), ["added a2", "added dir/n2", "added n1", "added zz"]);
-    assert_eq!(find(&tree, "a2").hard_link_of.as_deref(), Some(Path::new("a")));
+    assert_eq!(
+        list(&tree),
+        ["added a2", "added dir/n2", "added n1", "added zz"]
+    );
+    assert_eq!(
+        find(&tree, "a2").hard_link_of.as_deref(),
+        Some(Path::new("a"))
+    );
     assert_eq!(find(&tree, "dir/n2").hard_link_of, None);
-    assert_eq!(find(&tree, "n1").hard_link_of.as_deref(), Some(Path::new("dir/n2")));
-    assert_eq!(find(&tree, "zz").hard_link_of.as_deref(), Some(Path::new("dir/n2")));
+    assert_eq!(
+        find(&tree, "n1").hard_link_of.as_deref(),
+        Some(Path::new("dir/n2"))
+    );
+    assert_eq!(
+        find(&tree, "zz").hard_link_of.as_deref(),
+        Some(Path::new("dir/n2"))
+    );
     assert!(find(&tree, "zz").risks.contains(&Risk::HardLink));
 }
 
@@ -145,7 +179,10 @@ fn whiteouts_by_attribute_hide_as_in_the_kernel() {
     // What the kernel makes of it below another upper.
     fs::rename(&upper, overlay.dir.path().join("layer")).expect("renamed");
     fs::create_dir(&upper).expect("made");
-    overlay.run_above("layer:lower", "test ! -e dir/one; test -s dir/two; test ! -e a");
+    overlay.run_above(
+        "layer:lower",
+        "test ! -e dir/one; test -s dir/two; test ! -e a",
+    );
     assert_eq!(list(&overlay.tree_of(&["upper", "layer"])), expected);
 }
 
@@ -180,9 +217,19 @@ fn layers_are_merged_as_the_kernel_does() {
         .collect();
     assert_eq!(
         between,
-        ["added b", "removed c", "removed dir/first", "added dir/second", "removed n"]
+        [
+            "added b",
+            "removed c",
+            "removed dir/first",
+            "added dir/second",
+            "removed n"
+        ]
     );
-    let change = compare(&only_first, &tree).expect("opened").next().expect("one").expect("read");
+    let change = compare(&only_first, &tree)
+        .expect("opened")
+        .next()
+        .expect("one")
+        .expect("read");
     let Diff::Text(diff) = diff_between(&only_first, &tree, &change).expect("read") else {
         panic!("it is text");
     };
@@ -212,12 +259,19 @@ fn risks_are_pointed_at() {
     );
     let tree = overlay.tree();
     let risks = |path: &str| find(&tree, path).risks;
-    let named = |path: &str| risks(path).iter().any(|risk| matches!(risk, Risk::Named(_)));
+    let named = |path: &str| {
+        risks(path)
+            .iter()
+            .any(|risk| matches!(risk, Risk::Named(_)))
+    };
     assert!(named(".git/hooks/pre-commit"));
     assert!(named("sub/.git/config"));
     assert!(named(".github/workflows/x.yml"));
     assert!(named("bare/hooks/post-checkout"));
-    assert!(named(".claude"), "a link in the place of a dangerous directory");
+    assert!(
+        named(".claude"),
+        "a link in the place of a dangerous directory"
+    );
     assert_eq!(risks("run"), [Risk::NewlyExecutable]);
     assert_eq!(risks("a"), [Risk::NewlyExecutable]);
     assert_eq!(
@@ -242,8 +296,14 @@ fn file_capabilities_are_seen() {
     value.extend([0; 12]);
     let flags = rustix::fs::XattrFlags::empty();
     let set = rustix::fs::setxattr(&path, "security.capability", &value, flags);
-    let seen = find(&overlay.tree(), "cap").risks.contains(&Risk::FileCapability);
-    assert_eq!(set.is_ok(), common::is_root(), "an ordinary user cannot set them");
+    let seen = find(&overlay.tree(), "cap")
+        .risks
+        .contains(&Risk::FileCapability);
+    assert_eq!(
+        set.is_ok(),
+        common::is_root(),
+        "an ordinary user cannot set them"
+    );
     assert_eq!(seen, set.is_ok());
     overlay.tree().apply(|_| true).expect("applied");
     let applied = overlay.lower().join("cap");
@@ -264,12 +324,24 @@ fn names_of_any_bytes_are_listed_and_escaped() {
     for change in &all {
         assert_eq!(change.risks, [Risk::OddName], "{change}");
         let line = change.to_string();
-        assert!(!line.contains(|c: char| c.is_control() || c == '\u{202e}'), "{line:?}");
+        assert!(
+            !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
     }
-    assert!(all.iter().any(|change| change.path == Path::new(OsStr::from_bytes(b"bad\xff"))));
+    assert!(
+        all.iter()
+            .any(|change| change.path == Path::new(OsStr::from_bytes(b"bad\xff")))
+    );
     let lines: Vec<_> = all.iter().map(ToString::to_string).collect();
-    assert!(lines.iter().any(|line| line.contains(r"new\nline")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.contains(r"bad\xff")), "{lines:?}");
+    assert!(
+        lines.iter().any(|line| line.contains(r"new\nline")),
+        "{lines:?}"
+    );
+    assert!(
+        lines.iter().any(|line| line.contains(r"bad\xff")),
+        "{lines:?}"
+    );
 }
 
 #[test]
@@ -294,10 +366,15 @@ fn modes_that_close_hide_nothing_and_stay() {
         ]
     );
     assert_eq!(find(&tree, "closed").after.expect("there").mode, 0);
-    assert!(matches!(tree.diff(&find(&tree, "closed/deeper/y")), Ok(Diff::Text(_))));
+    assert!(matches!(
+        tree.diff(&find(&tree, "closed/deeper/y")),
+        Ok(Diff::Text(_))
+    ));
     assert!(matches!(tree.diff(&find(&tree, "file")), Ok(Diff::Text(_))));
     for name in ["closed", "file", "dir"] {
-        let mode = fs::symlink_metadata(overlay.upper().join(name)).expect("there").permissions();
+        let mode = fs::symlink_metadata(overlay.upper().join(name))
+            .expect("there")
+            .permissions();
         assert_eq!(mode.mode() & 0o7777, 0, "{name} is as it was");
     }
     let upper = common::open(&overlay.upper());
@@ -324,7 +401,10 @@ fn diffs_are_text_or_say_why_not() {
     let Diff::Text(text) = diff("b") else {
         panic!("it is text");
     };
-    assert!(text.to_string().starts_with("--- a/b\n+++ /dev/null\n"), "{text}");
+    assert!(
+        text.to_string().starts_with("--- a/b\n+++ /dev/null\n"),
+        "{text}"
+    );
     assert_eq!(diff("big"), Diff::TooLarge);
     assert_eq!(diff("binary"), Diff::Binary);
     assert_eq!(diff("empty"), Diff::None);
@@ -353,7 +433,7 @@ fn a_hostile_path_in_a_change_leads_nowhere() {
 fn an_unreadable_file_of_the_host_counts_as_modified() {
     let overlay = project();
     fs::copy(overlay.lower().join("a"), overlay.upper().join("a")).expect("copied");
-    fs::set_permissions(overlay.lower().join("a"), fs::Permissions::from_mode(0)).expect("set");
+    fs::set_permissions(overlay.lower().join("a"), fs::Permissions::from_mode(0o000)).expect("set");
     let change = find(&overlay.tree(), "a");
     let root = common::is_root();
     assert_eq!(change.unreadable, !root);

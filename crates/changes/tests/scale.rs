@@ -14,7 +14,12 @@ fn peak() -> u64 {
     let status = fs::read_to_string("/proc/self/status").expect("proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let number = line.and_then(|line| line.trim().strip_suffix(" kB"));
-    number.expect("a peak").trim().parse::<u64>().expect("a number") * 1024
+    number
+        .expect("a peak")
+        .trim()
+        .parse::<u64>()
+        .expect("a number")
+        * 1024
 }
 
 fn reset_peak() {
@@ -44,6 +49,10 @@ fn ten_thousand_files_through_a_real_overlay() {
 }
 
 #[test]
+#[cfg_attr(
+    debug_assertions,
+    ignore = "takes a minute without optimisation; run with --release"
+)]
 fn a_hundred_thousand_files_in_little_memory() {
     let overlay = Overlay::in_memory(|lower| {
         fs::create_dir(lower.join("flat")).expect("made");
@@ -59,7 +68,11 @@ fn a_hundred_thousand_files_in_little_memory() {
     let tree = overlay.tree();
     reset_peak();
     let (start, before) = (Instant::now(), peak());
-    let count = tree.changes().expect("opened").filter(|change| change.is_ok()).count();
+    let count = tree
+        .changes()
+        .expect("opened")
+        .filter(|change| change.is_ok())
+        .count();
     let (listed, grown) = (start.elapsed(), peak().saturating_sub(before));
     assert_eq!(count, 100_100);
     let start = Instant::now();
@@ -84,7 +97,11 @@ fn a_hundred_thousand_files_in_little_memory() {
 #[test]
 fn a_deep_tree_is_listed_applied_and_removed() {
     // Deeper than there are descriptors, and longer than a path can be.
-    const DEPTH: usize = 20_000;
+    const DEPTH: usize = if cfg!(debug_assertions) {
+        3_000
+    } else {
+        20_000
+    };
     let overlay = Overlay::in_memory(|_| {});
     let name = "a-name-of-some-length";
     let mut dirs: OwnedFd = open(&overlay.upper());
@@ -117,7 +134,9 @@ fn a_deep_tree_is_listed_applied_and_removed() {
         assert_eq!(fs::read_dir(dir).expect("there").count(), 0);
     }
     let removed = start.elapsed();
-    println!("{DEPTH} levels: listed in {listed:?}, applied in {applied:?}, removed in {removed:?}");
+    println!(
+        "{DEPTH} levels: listed in {listed:?}, applied in {applied:?}, removed in {removed:?}"
+    );
 }
 
 #[test]
@@ -151,6 +170,11 @@ fn a_directory_that_moves_while_it_is_walked_is_an_error_and_no_way_out() {
         }
     }
     assert!(moved);
-    assert!(found.iter().all(|path| !path.to_string_lossy().contains("secret")), "{found:?}");
+    assert!(
+        found
+            .iter()
+            .all(|path| !path.to_string_lossy().contains("secret")),
+        "{found:?}"
+    );
     assert!(found.iter().any(|path| path.ends_with("e-later")) || errors > 0);
 }

@@ -32,7 +32,9 @@ pub(crate) enum ComposeError {
         "--syscalls {0:?} is no profile; use `default`, `strict`, or a file as PATH/NAME or NAME.json"
     )]
     Profile(PathBuf),
-    #[error("--overlay lays itself over the workspace, and there is none; name it with --workspace")]
+    #[error(
+        "--overlay lays itself over the workspace, and there is none; name it with --workspace"
+    )]
     OverlayOfNothing,
     #[error("--upper is where overlays keep what is written, and there is none; add --overlay")]
     UpperOfNothing,

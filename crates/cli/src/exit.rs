@@ -1,10 +1,13 @@
 //! Exit codes.
 
+use crate::failure::RunFailure;
 use crate::text;
 use clap::error::ErrorKind;
 use cofferdam::{ExitStatus, SpawnError};
 use std::process::ExitCode;
 
+/// The program ran, and changes that were to be applied or kept were not.
+pub(crate) const NOT_APPLIED: u8 = 122;
 /// The program ran, and how it ended is not known.
 pub(crate) const UNKNOWN_END: u8 = 123;
 /// The time limit ended the program; as timeout(1).
@@ -15,6 +18,17 @@ pub(crate) const NOT_RUN: u8 = 125;
 pub(crate) const NOT_EXECUTABLE: u8 = 126;
 /// The program does not exist inside; as shells do.
 pub(crate) const NOT_FOUND: u8 = 127;
+
+/// The code of a run, or what went wrong and its code.
+pub(crate) fn of_run(ended: Result<u8, RunFailure>) -> ExitCode {
+    match ended {
+        Ok(code) => code.into(),
+        Err(failure) => {
+            text::complain(&failure, &failure.hints());
+            failure.code().into()
+        }
+    }
+}
 
 /// The code for the end of a program.
 pub(crate) fn of_status(status: &ExitStatus) -> u8 {

@@ -1,7 +1,8 @@
 //! What to do about an error, in the words of the command line.
 
 use crate::text;
-use cofferdam::{BuildError, Layer, Policy, SpawnError};
+use cofferdam::{BuildError, Layer, Policy, SpawnError, TakenAway};
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
@@ -75,6 +76,53 @@ pub(crate) fn not_started(error: &SpawnError) -> String {
         ),
         other => other.to_string(),
     }
+}
+
+/// Tells of the names that were removed from the workspace, and how to keep them the next time.
+pub(crate) fn taken_away(taken: &[&TakenAway], policy: &Policy) {
+    if taken.is_empty() {
+        return;
+    }
+    let mut names = BTreeSet::new();
+    for one in taken.iter().take(LISTED) {
+        text::note(&format!("cofferdam: {}\n", text::escape(one)));
+        names.extend(protected_name(one.path(), policy));
+    }
+    if taken.len() > LISTED {
+        let more = taken.len() - LISTED;
+        text::note(&format!("cofferdam: and {more} more were taken away\n"));
+    }
+    let names: Vec<String> = names
+        .iter()
+        .map(|name| format!("--unprotect {}", text::escape(name.display())))
+        .collect();
+    let allow = match names.is_empty() {
+        true => "--no-protect".into(),
+        false => names.join(" "),
+    };
+    text::note(&format!(
+        "  what to do: {allow} lets such names be written; --overlay shows them before they count\n"
+    ));
+}
+
+/// Removed names that are listed.
+const LISTED: usize = 50;
+
+/// The name in the list of dangerous names that a path in the workspace falls under, as it is typed.
+fn protected_name(path: &Path, policy: &Policy) -> Option<PathBuf> {
+    let files = &policy.filesystem;
+    let path = path.strip_prefix(files.workspace.as_ref()?).ok()?;
+    let names = files.protect.names();
+    let count = names.iter().count();
+    let parts: Vec<_> = path.components().collect();
+    // The longest that is known: a repository of its own may begin at any of its directories.
+    (0..parts.len())
+        .flat_map(|from| (from + 1..=parts.len()).rev().map(move |to| (from, to)))
+        .map(|(from, to)| parts[from..to].iter().collect::<PathBuf>())
+        .find(|name| {
+            let is_typed = files.protect.add.contains(name);
+            is_typed || names.clone().remove(name).iter().count() < count
+        })
 }
 
 fn go_on_without(layer: Layer) -> String {

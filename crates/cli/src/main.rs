@@ -2,19 +2,29 @@
 
 #![forbid(unsafe_code)]
 
+mod afterwards;
 mod args;
 mod compose;
+mod diff;
 mod doctor;
 mod exit;
+mod failure;
 mod generate;
 mod hint;
+mod image_command;
+mod launch;
 mod plan;
 mod policy_command;
 mod policy_file;
+mod progress;
+mod review;
 mod run;
+mod shell;
 mod signals;
+mod snapshot_command;
 mod terminal;
 mod text;
+mod tty;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -27,7 +37,11 @@ fn main() -> ExitCode {
     };
     match arguments.command {
         Command::Run(arguments) => run::main(&arguments),
+        Command::Shell(arguments) => shell::main(&arguments),
         Command::Plan(arguments) => plan::main(&arguments),
+        Command::Diff(arguments) => diff::main(&arguments),
+        Command::Snapshot(arguments) => snapshot_command::main(&arguments.command),
+        Command::Image(arguments) => image_command::main(&arguments.command),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Policy(arguments) => policy_command::main(&arguments.command),
         Command::Completions { shell } => text::print(&generate::completions(shell)),

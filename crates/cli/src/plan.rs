@@ -1,27 +1,27 @@
 //! `cofferdam plan`: what a run would do.
 
 use crate::args::PlanArguments;
-use crate::{compose, doctor, exit, hint, text};
+use crate::failure::RunFailure;
+use crate::{doctor, launch, progress, text};
 use cofferdam::{LayerReport, Sandbox};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 pub(crate) fn main(arguments: &PlanArguments) -> ExitCode {
-    let composed = match compose::compose(&arguments.policy) {
-        Ok(composed) => composed,
-        Err(error) => {
-            text::complain(error, &[]);
-            return exit::NOT_RUN.into();
+    match plan(arguments) {
+        Ok(plan) => text::print(&plan),
+        Err(failure) => {
+            text::complain(&failure, &failure.hints());
+            failure.code().into()
         }
-    };
-    let sandbox = match Sandbox::builder().policy(composed.policy).build() {
-        Ok(sandbox) => sandbox,
-        Err(error) => {
-            text::complain(hint::not_built(&error), &hint::for_build(&error));
-            return exit::NOT_RUN.into();
-        }
-    };
+    }
+}
+
+fn plan(arguments: &PlanArguments) -> Result<String, RunFailure> {
+    let composed = launch::ask(&arguments.policy, &arguments.review)?.composed;
+    let _image = progress::unpack(&composed.policy.filesystem.root)?;
+    let sandbox = Sandbox::builder().policy(composed.policy).build()?;
     let mut names: Vec<OsString> = sandbox
         .environment()
         .map(|(name, _)| name.to_owned())
@@ -37,7 +37,7 @@ pub(crate) fn main(arguments: &PlanArguments) -> ExitCode {
             .collect(),
         command: &arguments.command,
     };
-    text::print(&match arguments.json {
+    Ok(match arguments.json {
         true => plan.json(),
         false => plan.text(),
     })

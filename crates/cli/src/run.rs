@@ -1,80 +1,72 @@
 //! `cofferdam run`.
 
 use crate::args::RunArguments;
-use crate::compose::{self, ComposeError};
+use crate::failure::RunFailure;
+use crate::launch::{Launch, Place};
 use crate::signals::Signals;
-use crate::terminal::{self, Terminal, WriteOnlyError};
-use crate::{exit, hint, text};
-use cofferdam::policy::format_duration;
-use cofferdam::{
-    BuildError, Bytes, Child, Command, ExitStatus, Sandbox, SignalError, SpawnError, WaitError,
-};
+use crate::terminal::{self, Terminal};
+use crate::tty::{self, Termination};
+use crate::{afterwards, exit, text};
+use cofferdam::{Child, Command, ExitStatus, SignalError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, raise};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
-use std::time::Duration;
-
-/// Why a run has no exit code of its program.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-enum RunFailure {
-    #[error(transparent)]
-    Compose(#[from] ComposeError),
-    #[error("{}", hint::not_built(.0))]
-    Build(#[from] BuildError),
-    #[error(transparent)]
-    Terminal(#[from] WriteOnlyError),
-    #[error("the signals of this process cannot be read: {0}")]
-    Signals(#[source] Errno),
-    #[error("{}", hint::not_started(.error))]
-    Spawn {
-        #[source]
-        error: SpawnError,
-        hints: Vec<String>,
-    },
-    #[error("the program ran, and its end is not known: {0}")]
-    Wait(#[from] WaitError),
-    #[error("the program ran, and its end cannot be awaited: {0}; it was killed")]
-    Poll(#[source] Errno),
-}
 
 pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
-    match run(arguments) {
-        Ok(status) => exit::of_status(&status).into(),
-        Err(failure) => {
-            text::complain(&failure, &failure.hints());
-            failure.code().into()
-        }
-    }
+    exit::of_run(run(arguments))
 }
 
-fn run(arguments: &RunArguments) -> Result<ExitStatus, RunFailure> {
-    let composed = compose::compose(&arguments.policy)?;
-    let sandbox = Sandbox::builder().policy(composed.policy).build()?;
-    let mut command = command(&sandbox, arguments);
-    command.envs(composed.variables);
-    terminal::withhold_keyboard(&mut command)?;
-    let terminal = Terminal::save();
+fn run(arguments: &RunArguments) -> Result<u8, RunFailure> {
+    let launch = Launch::prepare(&arguments.policy, &arguments.review)?;
+    let words = launch.words(&arguments.command)?;
     // From here on a signal waits for the program to get it.
     let signals = Signals::catch().map_err(RunFailure::Signals)?;
-    let mut child = command.spawn().map_err(|error| RunFailure::Spawn {
-        hints: hint::for_spawn(&error, sandbox.policy()),
-        error,
-    })?;
-    let ended = attend(&mut child, &signals);
-    terminal.restore();
-    let status = ended?;
-    report(arguments, &child, &status);
-    Ok(status)
+    let place = launch.start()?;
+    let (program, rest) = words.split_first().ok_or(RunFailure::NoCommand)?;
+    let mut command = place.command(program);
+    command.args(rest);
+    let (child, status) = match arguments.tty {
+        true => on_terminal(&place, &mut command, &signals)?,
+        false => beside(&place, &mut command, &signals)?,
+    };
+    signals.release();
+    afterwards::finish(
+        &launch,
+        place,
+        afterwards::Wanted {
+            report: arguments.report,
+            review: &arguments.review,
+        },
+        (&child, &status),
+    )
 }
 
-fn command(sandbox: &Sandbox, arguments: &RunArguments) -> Command {
-    let mut words = arguments.command.iter();
-    let mut command = sandbox.command(words.next().map_or("".as_ref(), |word| word.as_os_str()));
-    command.args(words);
-    command
+/// Runs it on a terminal of its own.
+fn on_terminal(
+    place: &Place<'_>,
+    command: &mut Command,
+    signals: &Signals,
+) -> Result<(Child, ExitStatus), RunFailure> {
+    tty::prepare(command);
+    let mut child = place.spawn(command)?;
+    let status = tty::attend(&mut child, signals, Termination::Signal)?;
+    Ok((child, status))
+}
+
+/// Runs it with this process's standard streams.
+fn beside(
+    place: &Place<'_>,
+    command: &mut Command,
+    signals: &Signals,
+) -> Result<(Child, ExitStatus), RunFailure> {
+    terminal::withhold_keyboard(command)?;
+    let terminal = Terminal::save();
+    let mut child = place.spawn(command)?;
+    let ended = attend(&mut child, signals);
+    terminal.restore();
+    Ok((child, ended?))
 }
 
 /// Waits for the end of the program and passes signals on to it. The second request to end kills.
@@ -111,7 +103,7 @@ fn stop(child: &Child) -> Result<(), SignalError> {
         // What the program has started runs on, and would read what is typed to the shell.
         text::complain(
             "not stopped, since what runs inside shares this terminal",
-            &[],
+            &["--tty gives it one of its own".into()],
         );
         return Ok(());
     }
@@ -119,59 +111,4 @@ fn stop(child: &Child) -> Result<(), SignalError> {
     child.signal(Signal::SIGSTOP as i32)?;
     let _ = raise(Signal::SIGSTOP);
     child.signal(Signal::SIGCONT as i32)
-}
-
-/// Tells of the run what was asked for.
-fn report(arguments: &RunArguments, child: &Child, status: &ExitStatus) {
-    if arguments.enforcement {
-        text::note(&text::escape_lines(child.enforcement()));
-    }
-    if arguments.usage {
-        text::note(&usage(status));
-    }
-    if status.oom_killed() {
-        text::complain("the memory limit killed a process of the sandbox", &[]);
-    }
-}
-
-fn usage(status: &ExitStatus) -> String {
-    let usage = status.usage();
-    let time = |time: Duration| format_duration(Duration::from_millis(time.as_millis() as u64));
-    let size = |bytes: u64| Bytes::kib(bytes / 1024).to_string();
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "not measured".into());
-    format!(
-        "ended       {status}\n\
-         wall clock  {}\n\
-         user        {}\n\
-         system      {}\n\
-         largest     {}\n\
-         memory      {}\n\
-         processes   {}\n",
-        time(usage.wall),
-        time(usage.user),
-        time(usage.system),
-        size(usage.max_rss),
-        optional(usage.peak_memory.map(size)),
-        optional(usage.peak_processes.map(|count| count.to_string())),
-    )
-}
-
-impl RunFailure {
-    fn code(&self) -> u8 {
-        match self {
-            Self::Compose(_) | Self::Build(_) | Self::Terminal(_) | Self::Signals(_) => {
-                exit::NOT_RUN
-            }
-            Self::Spawn { error, .. } => exit::of_spawn(error),
-            Self::Wait(_) | Self::Poll(_) => exit::UNKNOWN_END,
-        }
-    }
-
-    fn hints(&self) -> Vec<String> {
-        match self {
-            Self::Build(error) => hint::for_build(error),
-            Self::Spawn { hints, .. } => hints.clone(),
-            _ => Vec::new(),
-        }
-    }
 }

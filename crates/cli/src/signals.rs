@@ -23,6 +23,7 @@ const PASSED_ON: [Signal; 9] = [
 #[derive(Debug)]
 pub(crate) struct Signals {
     fd: SignalFd,
+    mask: SigSet,
 }
 
 impl Signals {
@@ -41,7 +42,15 @@ impl Signals {
         let flags = SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK;
         Ok(Self {
             fd: SignalFd::with_flags(&mask, flags)?,
+            mask,
         })
+    }
+
+    /// Has the signals do again what they do to any process. Those that have arrived were meant for the
+    /// program, which has ended.
+    pub(crate) fn release(self) {
+        while let Ok(Some(_)) = self.next() {}
+        let _ = self.mask.thread_unblock();
     }
 
     /// The next signal that has arrived.

@@ -5,6 +5,7 @@
 //! `tty_jobctrl.c`). What is typed to the shell meanwhile, a password perhaps, must not reach it.
 
 use cofferdam::{Command, Stdio};
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::termios::{SetArg, Termios, tcgetattr, tcsetattr};
 use nix::unistd::{getpgrp, tcgetpgrp};
@@ -41,7 +42,8 @@ pub(crate) fn withhold_keyboard(command: &mut Command) -> Result<(), WriteOnlyEr
     Ok(())
 }
 
-fn is_background(stream: &(impl AsFd + IsTerminal)) -> bool {
+/// Whether another process group has the terminal.
+pub(crate) fn is_background(stream: &(impl AsFd + IsTerminal)) -> bool {
     stream.is_terminal() && tcgetpgrp(stream).is_ok_and(|group| group != getpgrp())
 }
 
@@ -78,6 +80,12 @@ impl Terminal {
         block_again(io::stdout(), stdout);
         block_again(io::stderr(), stderr);
     }
+}
+
+/// Has reads and writes of a descriptor return at once.
+pub(crate) fn set_nonblocking(stream: &impl AsFd) -> Result<(), Errno> {
+    let flags = OFlag::from_bits_truncate(fcntl(stream, FcntlArg::F_GETFL)?);
+    fcntl(stream, FcntlArg::F_SETFL(flags | OFlag::O_NONBLOCK)).map(drop)
 }
 
 fn put_modes(modes: &Termios) {

@@ -30,7 +30,8 @@ pub struct LayerSupport {
 
 impl Host {
     pub(crate) fn probe() -> Self {
-        let namespaces = namespaces();
+        let support = cofferdam_namespaces::probe();
+        let namespaces = namespaces(&support);
         let whole = namespaces.available;
         let depends = |layer: Layer, fact: &str| LayerSupport {
             layer,
@@ -45,8 +46,12 @@ impl Host {
                 )],
             },
         };
+        let mut filesystem = depends(Layer::Filesystem, "a view built from nothing, by mounts");
+        if whole {
+            overlays(&support, &mut filesystem);
+        }
         let layers = vec![
-            depends(Layer::Filesystem, "a view built from nothing, by mounts"),
+            filesystem,
             depends(
                 Layer::Network,
                 "a network namespace with nothing but its loopback",
@@ -142,15 +147,34 @@ fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> 
         .collect()
 }
 
-fn namespaces() -> LayerSupport {
-    let support = cofferdam_namespaces::probe();
-    let missing = missing_namespaces(&support);
+/// Whether files can be shown as overlays, which the default policy does not ask for.
+fn overlays(support: &cofferdam_namespaces::Support, layer: &mut LayerSupport) {
+    for (name, feature) in [
+        ("overlays", &support.overlay),
+        (
+            "overlays in memory with all that directories can do",
+            &support.overlay_in_memory,
+        ),
+    ] {
+        match feature {
+            Ok(()) => layer.facts.push(name.into()),
+            Err(missing) => {
+                let weakness = Weakness::new(name, missing.reason(), missing.remedy());
+                layer.missing.push(weakness);
+            }
+        }
+    }
+}
+
+fn namespaces(support: &cofferdam_namespaces::Support) -> LayerSupport {
+    let missing = missing_namespaces(support);
     let features = support.features().into_iter();
     LayerSupport {
         layer: Layer::Namespaces,
         available: missing.is_empty(),
         facts: features
-            .filter(|(_, feature)| feature.is_ok())
+            // Overlays are the business of the file system layer.
+            .filter(|(name, feature)| feature.is_ok() && !name.starts_with("overlay"))
             .map(|(name, _)| name.to_owned())
             .collect(),
         missing,

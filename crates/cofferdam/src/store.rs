@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 
 const PREFIX: &str = "cofferdam-upper-";
 
-/// A directory that holds the upper layers of one start, in numbered directories. Removed when dropped;
-/// those of killed hosts are removed when the next one is made beside them.
+/// A directory that holds the upper layers of one start, in numbered directories. Removed when dropped,
+/// and when this process is gone; what is left in spite of that, when the next one is made beside it.
 #[derive(Debug)]
 pub(crate) struct Store {
     path: PathBuf,
@@ -32,6 +32,7 @@ impl Store {
         };
         make_private(&parent, owner.is_some()).map_err(failed)?;
         private::sweep(&parent, PREFIX, &|path| drop(remove(path)));
+        private::watch(&parent, PREFIX).map_err(failed)?;
         let made = tempfile::Builder::new()
             .prefix(&private::prefix(PREFIX))
             .tempdir_in(&parent)
@@ -68,8 +69,7 @@ impl Drop for Store {
     }
 }
 
-/// A directory in the making, removed when dropped; those of killed hosts are removed when the next one
-/// is made beside them.
+/// A directory in the making, removed as a [`Store`] is.
 #[derive(Debug)]
 pub(crate) struct Temporary {
     path: Option<PathBuf>,
@@ -81,6 +81,7 @@ const TEMPORARY: &str = ".cofferdam-";
 impl Temporary {
     pub(crate) fn make(parent: &Path) -> io::Result<Self> {
         private::sweep(parent, TEMPORARY, &|path| drop(remove(path)));
+        private::watch(parent, TEMPORARY)?;
         let made = tempfile::Builder::new()
             .prefix(&private::prefix(TEMPORARY))
             .tempdir_in(parent)?;

@@ -17,6 +17,7 @@ mod raw;
 mod ending;
 mod memory;
 mod program;
+mod remove;
 mod socket;
 mod supervise;
 mod sysno;
@@ -26,7 +27,7 @@ mod time;
 mod watch;
 
 use core::arch::global_asm;
-use protocol::{AT_REQUEST, FAILED, OPEN, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
+use protocol::{AT_REQUEST, FAILED, OPEN, REMOVE, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
 use socket::{MOST_FDS, receive, send};
 use supervise::Supervisor;
 
@@ -65,7 +66,7 @@ extern "C" fn main() -> ! {
     if !receive(SOCKET, &mut request, &mut fds) {
         exit(125);
     }
-    if request.kind == WATCH {
+    if request.kind == WATCH || request.kind == REMOVE {
         watch::run(&request);
     }
     let subreaper = request.argument & SUBREAPER != 0;

@@ -1,10 +1,12 @@
 //! Taking a request and starting its program.
 
 use crate::protocol::{
-    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, AT_TERMINAL, Request, SHIELD, SOCKET,
-    TERMINAL,
+    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, AT_STOPPED, AT_TERMINAL, Request,
+    SHIELD, SOCKET, TERMINAL,
 };
-use crate::socket::{MOST_FDS, close, read_all};
+use crate::socket::{close, read_all};
+use crate::table::reading;
+use crate::time::Timespec;
 use crate::{sysno, terminal};
 
 /// What the new process needs, and where it says why it failed: it shares this memory until it
@@ -29,17 +31,16 @@ pub struct Started {
     pub terminal: i32,
 }
 
-/// Reads the strings of a request and starts its program, with the first three descriptors or a new
-/// terminal as standard input, output and error; the step and error where it fails. The three are
-/// closed here in any case.
-pub fn start(request: &Request, fds: &[i32; MOST_FDS]) -> Result<Started, (u32, i32)> {
-    let [stdin, stdout, stderr, _] = *fds;
+/// Reads the strings of a request and starts its program, with three descriptors or a new terminal as
+/// standard input, output and error; the step and error where it fails. The three are closed here in
+/// any case.
+pub fn start(request: &Request, stdio: [i32; 3]) -> Result<Started, (u32, i32)> {
     if request.argument & TERMINAL == 0 {
-        let started = start_with(request, [stdin, stdout, stderr], false);
-        [stdin, stdout, stderr].into_iter().for_each(close);
+        let started = start_with(request, stdio, false);
+        stdio.into_iter().for_each(close);
         return started.map(|pid| Started { pid, terminal: -1 });
     }
-    [stdin, stdout, stderr].into_iter().for_each(close);
+    stdio.into_iter().for_each(close);
     let opened = terminal::open(request.rows, request.columns);
     let (host, own) = match opened {
         Ok(pair) => pair,
@@ -99,7 +100,8 @@ fn start_from(
 ) -> Result<i32, (u32, i32)> {
     let broken = (AT_REQUEST, sysno::EPROTO);
     if stdio.iter().any(|&fd| fd < 0) {
-        return Err(broken);
+        // What init has no number left for does not arrive (MSG_CTRUNC in recvmsg(2)).
+        return Err((AT_STDIO, sysno::EMFILE));
     }
     let array = text.behind().cast::<*const u8>();
     let directory = text.take().ok_or(broken)?;
@@ -133,14 +135,11 @@ fn start_from(
         step: 0,
         errno: 0,
     };
-    let pid = vfork(&mut plan);
-    if pid < 0 {
-        return Err((AT_CLONE, -pid as i32));
-    }
+    let pid = run(&mut plan)?;
     if plan.step != 0 {
         return Err((plan.step, plan.errno));
     }
-    Ok(pid as i32)
+    Ok(pid)
 }
 
 /// The NUL-terminated strings of a request, in a mapping of their own, taken one after the other.
@@ -230,28 +229,102 @@ fn skip(mut length: usize) {
     }
 }
 
-/// Runs the child's part in a new process that shares this memory, and waits until it has executed
-/// the program or ended (clone(2) with `CLONE_VM|CLONE_VFORK`).
-fn vfork(plan: &mut Start) -> isize {
+/// How long, in nanoseconds, and how often a process that is stopped before it has executed its
+/// program is let go on.
+const PAUSE: u64 = 20_000_000;
+const CONTINUES: usize = 16;
+
+/// Runs the child's part in a new process that shares this memory, and waits until it has executed the
+/// program or ended.
+///
+/// Not with `CLONE_VFORK`: in a session a program can stop every process beside it with
+/// `kill(-1, SIGSTOP)`, and init would wait for the stopped one and serve nobody.
+fn run(plan: &mut Start) -> Result<i32, (u32, i32)> {
     #[repr(align(16))]
     struct Stack(#[allow(dead_code)] [u8; 16384]);
     static mut STACK: Stack = Stack([0; 16384]);
+    let mut pipe = [-1_i32; 2];
+    // SAFETY: pipe2(2) writes two descriptors.
+    let answer = unsafe { syscall!(sysno::PIPE2, &raw mut pipe, sysno::O_CLOEXEC) };
+    if answer < 0 {
+        return Err((AT_STDIO, -answer as i32));
+    }
+    let [ended, held] = pipe;
     // SAFETY: one past the end of the static, which only the one child at a time uses.
     let top = unsafe { (&raw mut STACK).add(1) };
-    // SAFETY: the child runs on its own stack while this process, its only other user, sleeps.
-    unsafe {
+    // SAFETY: the child runs on its own stack, and this process touches neither that nor the plan
+    // until the child has let go of both, below.
+    let pid = unsafe {
         crate::raw::clone_on_stack(
             sysno::CLONE,
-            sysno::CLONE_VM_VFORK_SIGCHLD,
+            sysno::CLONE_VM_SIGCHLD,
             top.cast(),
             child,
             (plan as *mut Start).cast(),
         )
+    };
+    close(held);
+    let result = if pid < 0 {
+        Err((AT_CLONE, -pid as i32))
+    } else {
+        // The child has the other end until it executes or is gone; the kernel lets go of the memory
+        // before it closes descriptors, in both.
+        await_end(ended, pid as i32)
+    };
+    close(ended);
+    result
+}
+
+/// Waits until nobody holds the other end of a pipe; the process that does is let go on if something
+/// stops it, and killed if that happens over and over.
+fn await_end(pipe: i32, pid: i32) -> Result<i32, (u32, i32)> {
+    let mut stops = 0;
+    let pause = Timespec::new(PAUSE);
+    loop {
+        let mut poll = reading(pipe);
+        // SAFETY: ppoll(2) reads and writes one pollfd, and reads the timespec.
+        let n = unsafe { syscall!(sysno::PPOLL, &raw mut poll, 1, &raw const pause, 0, 0) };
+        if n > 0 {
+            return match stops {
+                CONTINUES.. => Err((AT_STOPPED, sysno::EAGAIN)),
+                _ => Ok(pid),
+            };
+        }
+        // Merely slow is for as long as it takes.
+        if n == 0 && stops < CONTINUES && is_stopped(pid) {
+            stops += 1;
+            let signal = match stops {
+                CONTINUES.. => sysno::SIGKILL,
+                _ => sysno::SIGCONT,
+            };
+            // SAFETY: kill(2) touches no memory. The child has not been reaped.
+            unsafe { syscall!(sysno::KILL, pid, signal) };
+        }
     }
 }
 
+/// Whether a child is stopped (waitid(2) with `WSTOPPED` alone, which reaps nothing).
+fn is_stopped(pid: i32) -> bool {
+    #[repr(C, align(8))]
+    struct Info([i32; 32]);
+    let mut info = Info([0; 32]);
+    // SAFETY: waitid(2) writes one siginfo, 128 bytes.
+    let answer = unsafe {
+        syscall!(
+            sysno::WAITID,
+            sysno::P_PID,
+            pid,
+            &raw mut info,
+            sysno::WSTOPPED | sysno::WNOHANG,
+            0
+        )
+    };
+    // si_signo is zero when there is nothing to tell.
+    answer == 0 && info.0.first().is_some_and(|&signal| signal != 0)
+}
+
 extern "C" fn child(argument: *mut u8) -> ! {
-    // SAFETY: the argument is the Start that `vfork` was given; its owner sleeps.
+    // SAFETY: the argument is the Start that `run` was given; its owner waits.
     let plan = unsafe { &mut *argument.cast::<Start>() };
     (plan.step, plan.errno) = prepare_and_exec(plan);
     crate::exit(127)

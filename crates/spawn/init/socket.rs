@@ -79,6 +79,24 @@ pub fn receive(socket: i32, request: &mut Request, fds: &mut [i32; MOST_FDS]) ->
     true
 }
 
+/// Whether there is something to read, or the end of the stream, without waiting for it.
+pub fn has_word(socket: i32) -> bool {
+    let mut byte = 0_u8;
+    // SAFETY: recvfrom(2) writes at most one byte.
+    let n = unsafe {
+        syscall!(
+            sysno::RECVFROM,
+            socket,
+            &raw mut byte,
+            1,
+            sysno::MSG_PEEK | sysno::MSG_DONTWAIT,
+            0,
+            0
+        )
+    };
+    n >= 0 || n != -(sysno::EAGAIN as isize)
+}
+
 /// Reads exactly `length` bytes to `to`; false when the other side is gone.
 ///
 /// # Safety

@@ -25,6 +25,9 @@ struct Rusage {
     involuntary: i64,
 }
 
+/// How long init waits in between where it cannot sleep until something happens.
+static PAUSE: Timespec = Timespec::new(2_000_000);
+
 /// Gives every signal its default action. What the host ignores is ignored across execve(2): its
 /// SIGPIPE would change how programs end, and with its SIGCHLD ignored no child could be waited for.
 pub fn default_signals() {
@@ -85,18 +88,22 @@ impl Supervisor {
     pub fn start(&mut self, request: &Request, fds: &[i32; MOST_FDS]) {
         let limit = deadline(request.timeout);
         let own = request.argument & OWN_SOCKET != 0;
-        let socket = if own { fds[3] } else { SOCKET };
+        let [first, second, third, fourth] = *fds;
+        let (socket, stdio) = match own {
+            true => (first, [second, third, fourth]),
+            false => (SOCKET, [first, second, third]),
+        };
         let Some(place) = self.table.free() else {
             // Its strings are on the way, behind them the next request.
             if let Some(strings) = program::Strings::read(request, 0) {
                 strings.unmap();
             }
-            fds.iter().take(3).for_each(|&fd| close(fd));
+            stdio.into_iter().for_each(close);
             send(socket, &failed(AT_CAPACITY, sysno::EAGAIN), -1);
             close(socket);
             return;
         };
-        match program::start(request, fds) {
+        match program::start(request, stdio) {
             Ok(started) => {
                 *place = Running {
                     pid: started.pid,
@@ -135,6 +142,13 @@ impl Supervisor {
                 unsafe { syscall!(sysno::PPOLL, &raw mut self.table.polls, count, limit, 0, 0) };
             // Nothing was written on an interruption.
             if n > 0 {
+                self.attend();
+            } else if n < 0 && n != -(sysno::EINTR as isize) {
+                // ppoll(2) takes no more entries than the limit of open files, which a program may
+                // have set to nothing (prlimit(2)): what the host says is heard all the same.
+                // SAFETY: nanosleep(2) reads one timespec.
+                unsafe { syscall!(sysno::NANOSLEEP, &raw const PAUSE, 0) };
+                self.table.look();
                 self.attend();
             }
             if until != u64::MAX {

@@ -1,6 +1,7 @@
 //! The programs that run, and what is waited for because of them.
 
 use crate::protocol::{MOST_PROGRAMS, SOCKET};
+use crate::socket::has_word;
 use crate::sysno;
 
 /// A program. A free place has no process id.
@@ -65,7 +66,7 @@ const NOTHING: Poll = Poll {
 };
 
 /// A poll for something to read; of nothing, if the descriptor is negative (poll(2)).
-const fn reading(fd: i32) -> Poll {
+pub const fn reading(fd: i32) -> Poll {
     Poll {
         fd,
         events: sysno::POLLIN,
@@ -100,6 +101,17 @@ impl Table {
             }
         }
         found
+    }
+
+    /// Looks itself at what ppoll(2) would.
+    pub fn look(&mut self) {
+        let used = self.used;
+        let polls = self.polls.places.iter_mut().take(used);
+        for poll in [&mut self.polls.host].into_iter().chain(polls) {
+            poll.happened = (poll.fd >= 0 && has_word(poll.fd)).into();
+        }
+        // Reading it does not wait.
+        self.polls.signals.happened = 1;
     }
 
     /// Fills in what is to be polled, and says for how many entries, and until when.

@@ -12,7 +12,7 @@ pub struct Timespec {
 
 impl Timespec {
     /// A span of nanoseconds.
-    pub fn new(nanoseconds: u64) -> Self {
+    pub const fn new(nanoseconds: u64) -> Self {
         Self {
             seconds: (nanoseconds / 1_000_000_000) as i64,
             nanoseconds: (nanoseconds % 1_000_000_000) as i64,

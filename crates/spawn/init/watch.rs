@@ -1,18 +1,21 @@
-//! The other task of this program: to outlive the host and remove its control groups.
+//! The other task of this program: to outlive the host and remove what it leaves.
 //!
-//! A host that is killed cannot remove the directories of its sandboxes. Their processes end by
+//! A host that is killed cannot remove the control groups and other directories of its sandboxes. Their processes end by
 //! themselves, as their inits see the end of their sockets; the directories stay unless somebody
 //! else removes them. That is this process: it sleeps on its socket until the host is gone.
 
 use crate::ending::each_name;
 use crate::program::Strings;
-use crate::protocol::{Reply, Request, SOCKET, STARTED};
+use crate::protocol::{Reply, Request, SOCKET, STARTED, WATCH};
+use crate::remove;
 use crate::socket::{MOST_FDS, close, receive, send};
 use crate::{exit, sysno};
 
 /// How often, and how long in between, a directory is tried whose processes are still ending: ten
 /// seconds in all.
 const TRIES: usize = 500;
+/// How often directories are removed: what a sandbox that was ending has written is gone after the second.
+const ROUNDS: usize = 10;
 const PAUSE: [u64; 2] = [0, 20_000_000];
 
 /// Reads the directories, lets go of the host as a parent, waits for its end and cleans up.
@@ -37,9 +40,23 @@ pub fn run(request: &Request) -> ! {
     while receive(SOCKET, &mut request_after, &mut fds) {}
 
     while let Some(directory) = strings.take() {
-        clean(directory);
+        if request.kind == WATCH {
+            clean(directory);
+        } else if let Some(prefix) = strings.take() {
+            remove_directories(directory, prefix);
+        }
     }
     exit(0)
+}
+
+/// Removes what the host left in a directory. Its sandboxes end at this moment too, and may write until
+/// they have.
+fn remove_directories(directory: *const u8, prefix: *const u8) {
+    for _ in 0..ROUNDS {
+        remove::with_prefix(directory, prefix);
+        // SAFETY: nanosleep(2) reads one timespec.
+        unsafe { syscall!(sysno::NANOSLEEP, PAUSE.as_ptr(), 0) };
+    }
 }
 
 /// Kills what is left in the groups of one directory, and removes them and it.

@@ -21,12 +21,17 @@ pub enum Stage {
     Terminal,
     /// Finding a place for one more program.
     Capacity,
+    /// Executing the program, which something inside stopped (SIGSTOP) again and again.
+    Stopped,
 }
 
 impl std::fmt::Display for Stage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Capacity => return write!(f, "{MOST_PROGRAMS} programs run in this session, the most that can"),
+            Self::Stopped => {
+                "another program of this session keeps stopping the new one (SIGSTOP): end that first"
+            }
             Self::Request => "init could not read the request",
             Self::Clone => "no process could be made for the program",
             Self::Directory => "the working directory cannot be entered inside the sandbox",

@@ -33,3 +33,4 @@ pub use error::{SpawnError, Stage};
 pub use plan::{CgroupPlan, Layers, Operation, Plan};
 pub use process::{Ended, Process, WaitError};
 pub use session::Session;
+pub use watch::remove_after_this_process;

@@ -9,9 +9,9 @@
 /// The descriptor on which init finds its end of the socket.
 pub const SOCKET: i32 = 3;
 
-/// Starts a program. Its descriptors come with the first byte: standard input, output and error
-/// (not looked at with [`TERMINAL`]); with [`OWN_SOCKET`] then the socket on which init speaks of this program
-/// alone. Then `strings` bytes of NUL-terminated strings follow: the working directory, `candidates`
+/// Starts a program. Its descriptors come with the first byte: with [`OWN_SOCKET`] the socket on which
+/// init speaks of this program alone (first, so that it arrives when init is short of numbers); then,
+/// but for [`TERMINAL`], standard input, output and error. Then `strings` bytes of NUL-terminated strings follow: the working directory, `candidates`
 /// paths to try in turn, `argc` arguments, `envc` variables.
 pub const START: u32 = 1;
 /// Sends signal `argument` to the program.
@@ -22,11 +22,15 @@ pub const WATCH: u32 = 3;
 /// Answers [`STARTED`] and waits for programs to start.
 pub const OPEN: u32 = 4;
 
+/// As [`WATCH`]; the strings are directories, each followed by what the names in it begin with that are to
+/// be removed with all they hold.
+pub const REMOVE: u32 = 5;
+
 /// From the host to init.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// [`START`], [`SIGNAL`], [`WATCH`] or [`OPEN`].
+    /// [`START`], [`SIGNAL`], [`WATCH`], [`OPEN`] or [`REMOVE`].
     pub kind: u32,
     /// Length of the strings that follow, in bytes.
     pub strings: u32,
@@ -97,6 +101,8 @@ pub const AT_EXEC: u32 = 5;
 pub const AT_TERMINAL: u32 = 6;
 /// Failed as init keeps no more programs at one time than this.
 pub const AT_CAPACITY: u32 = 7;
+/// Failed as something inside stopped the process again and again before it executed the program.
+pub const AT_STOPPED: u32 = 8;
 
 /// The most programs of one init that run at one time.
 pub const MOST_PROGRAMS: usize = 1024;

@@ -1,14 +1,14 @@
 //! A live environment: an init that starts programs for as long as it is wanted.
 
-use crate::error::SpawnError;
+use crate::error::{SpawnError, Stage};
 use crate::plan::Plan;
 use crate::process::{Ended, Process};
 use crate::protocol::{self, OPEN, Request};
 use crate::start::{self, Answer, Launched};
-use crate::supervisor::Supervisor;
+use crate::supervisor::{GRACE, Supervisor};
 use crate::{Command, command};
 use cofferdam_cgroups::{Cgroup, Stats};
-use cofferdam_sys::{Errno, socket};
+use cofferdam_sys::{Errno, fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Instant;
@@ -89,13 +89,10 @@ impl Session {
         let request = command.encode(self.inner.flags, true);
         let (ours, theirs) = start::host("a socket for the program", socket::stream_pair())?;
         let [stdin, stdout, stderr] = stdio;
-        let with_streams = [stdin, stdout, stderr, theirs.as_fd()];
-        let without = [theirs.as_fd(); 4];
-        // With a terminal the three are not looked at; init finds its socket in the same place.
-        let fds = if command.terminal.is_some() {
-            &without
-        } else {
-            &with_streams
+        let all = [theirs.as_fd(), stdin, stdout, stderr];
+        let fds = match command.terminal {
+            Some(_) => &all[..1],
+            None => &all,
         };
         let oom_kills = self.inner.supervisor.oom_kills();
         let started = Instant::now();
@@ -108,7 +105,7 @@ impl Session {
             Ok(Some(Answer { reply, .. })) if reply.kind == protocol::FAILED => {
                 Err(start::not_started(&reply))
             }
-            Ok(_) | Err(_) => Err(self.inner.ended()),
+            Ok(_) | Err(_) => Err(self.inner.unanswered()),
         }
     }
 
@@ -184,6 +181,18 @@ impl Session {
 }
 
 impl Inner {
+    /// A program's socket has closed without a word: init has ended, or could not take the socket.
+    fn unanswered(&self) -> SpawnError {
+        // The kernel closes descriptors somewhat before a process counts as ended.
+        match fd::wait_readable(self.supervisor.pidfd.as_fd(), Some(GRACE)) {
+            Ok(false) => SpawnError::Program {
+                stage: Stage::Stdio,
+                errno: Errno(libc::EMFILE),
+            },
+            _ => self.ended(),
+        }
+    }
+
     fn ended(&self) -> SpawnError {
         SpawnError::Ended {
             how: match self.supervisor.oom_kills() {

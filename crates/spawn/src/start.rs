@@ -146,6 +146,7 @@ pub(crate) fn not_started(reply: &Reply) -> SpawnError {
             protocol::AT_REQUEST => Stage::Request,
             protocol::AT_TERMINAL => Stage::Terminal,
             protocol::AT_CAPACITY => Stage::Capacity,
+            protocol::AT_STOPPED => Stage::Stopped,
             _ => Stage::Exec,
         },
         errno: Errno(reply.value),

@@ -1,40 +1,56 @@
-//! A process that outlives the host and removes its control groups.
+//! Processes that outlive the host and remove what it leaves.
 //!
-//! Everything else of a sandbox goes by itself when the host is killed; directories in cgroupfs do
-//! not. One watcher is started for each set of directories of this host process, before the first
-//! group is made in them; it sleeps until the host is gone. `init/watch.rs` is its program.
+//! Everything else of a sandbox goes by itself when the host is killed; directories do not, in cgroupfs or
+//! elsewhere. One watcher is started for each set of directories of this host process, before the first is
+//! made there; it sleeps until the host is gone. `init/watch.rs` is its program.
 
 use crate::error::SpawnError;
 use crate::plan::{Layers, Plan};
-use crate::protocol::{Request, WATCH};
+use crate::protocol::{REMOVE, Request, WATCH};
 use crate::start::{Launched, launch};
 use cofferdam_sys::Errno;
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// The watched directories, and the host process and socket of each watcher. The sockets are never
-/// closed: the kernel does it when the host ends.
-static WATCHERS: Mutex<BTreeMap<(u32, Vec<PathBuf>), OwnedFd>> = Mutex::new(BTreeMap::new());
+/// What is watched, and the host process and socket of each watcher. The sockets are never closed: the
+/// kernel does it when the host ends.
+static WATCHERS: Mutex<BTreeMap<Key, OwnedFd>> = Mutex::new(BTreeMap::new());
 
-/// Makes sure that these directories are watched.
+/// The host process, the kind of request, and its strings.
+type Key = (u32, u32, Vec<PathBuf>);
+
+/// Makes sure that these control groups are watched.
 pub(crate) fn ensure(directories: Vec<PathBuf>) -> Result<(), SpawnError> {
+    watch(WATCH, directories)
+}
+
+/// Makes sure that when this process is gone, however it ended, everything in `directory` is removed whose
+/// name begins with `prefix`, with all it holds. A prefix must belong to this process alone.
+///
+/// # Errors
+/// [`SpawnError`] when the process that does it cannot be started.
+pub fn remove_after_this_process(directory: &Path, prefix: &str) -> Result<(), SpawnError> {
+    watch(REMOVE, vec![directory.to_owned(), prefix.into()])
+}
+
+fn watch(kind: u32, texts: Vec<PathBuf>) -> Result<(), SpawnError> {
     let mut watchers = WATCHERS.lock().unwrap_or_else(|poison| poison.into_inner());
     // A host that has forked is another host.
-    let key = (std::process::id(), directories);
+    let key = (std::process::id(), kind, texts);
     if watchers.contains_key(&key) {
         return Ok(());
     }
     let mut strings = Vec::new();
-    for directory in &key.1 {
-        // A path that came out of the kernel's own tables holds no NUL.
-        strings.extend_from_slice(directory.as_os_str().as_bytes());
+    for text in &key.2 {
+        // A path that the kernel has taken holds no NUL.
+        strings.extend_from_slice(text.as_os_str().as_bytes());
         strings.push(0);
     }
     let request = Request {
-        kind: WATCH,
+        kind,
         strings: u32::try_from(strings.len()).unwrap_or(u32::MAX),
         ..Request::default()
     };

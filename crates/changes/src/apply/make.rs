@@ -9,7 +9,9 @@ use crate::fs::{self, Handle};
 use crate::state::{FileType, Id, Stat, State, Time};
 use crate::tree::Tree;
 use crate::walk::{Found, Walk};
-use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid};
+use rustix::fs::{
+    AtFlags, FlockOperation, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
+};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -64,7 +66,11 @@ impl Maker<'_> {
         opened: &Stat,
         after: &State,
     ) -> Result<(), Problem> {
-        let to = File::from(new.file.try_clone().map_err(Problem::io("copy the content"))?);
+        let to = File::from(
+            new.file
+                .try_clone()
+                .map_err(Problem::io("copy the content"))?,
+        );
         content::copy(from, &to, opened.size).map_err(Problem::io("copy the content"))?;
         attributes::copy(from.as_fd(), &fs::proc_path(to.as_fd()))
             .map_err(Problem::io("copy the extended attributes"))?;

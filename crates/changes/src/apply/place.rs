@@ -243,9 +243,7 @@ pub(super) fn temporary_name() -> OsString {
 /// Whether it is such a name.
 pub(super) fn is_temporary(name: &OsStr) -> bool {
     let digits = name.as_bytes().strip_prefix(PREFIX.as_bytes());
-    digits.is_some_and(|digits| {
-        digits.len() == DIGITS && digits.iter().all(u8::is_ascii_hexdigit)
-    })
+    digits.is_some_and(|digits| digits.len() == DIGITS && digits.iter().all(u8::is_ascii_hexdigit))
 }
 
 /// Removes what a killed process left. What another process still writes is locked.
@@ -308,7 +306,12 @@ mod tests {
     fn temporary_names_are_known_and_others_are_not() {
         assert!(is_temporary(&temporary_name()));
         assert_ne!(temporary_name(), temporary_name());
-        for name in [".cofferdam-apply.", ".cofferdam-apply.12", "x", ".cofferdam-apply.0123456789abcdeg"] {
+        for name in [
+            ".cofferdam-apply.",
+            ".cofferdam-apply.12",
+            "x",
+            ".cofferdam-apply.0123456789abcdeg",
+        ] {
             assert!(!is_temporary(OsStr::new(name)), "{name}");
         }
     }

@@ -78,11 +78,17 @@ impl Overlay {
     }
 }
 
-/// Temporary directories on a disk: a tmpfs would not take every upper.
+impl Drop for Overlay {
+    fn drop(&mut self) {
+        // The overlay's own work directory has mode 000, which a plain removal stops at.
+        let removed = cofferdam_changes::remove_upper(&open(self.dir.path()));
+        assert!(std::thread::panicking() || removed.is_ok(), "{removed:?}");
+    }
+}
+
+/// Where temporary directories lie, which is a disk on most machines.
 fn disk() -> PathBuf {
-    let here = std::env::var_os("CARGO_TARGET_TMPDIR").map(PathBuf::from);
-    let writable = |dir: &PathBuf| tempfile::tempdir_in(dir).is_ok();
-    here.filter(writable).unwrap_or_else(std::env::temp_dir)
+    std::env::temp_dir()
 }
 
 /// A tmpfs of the host, which outlives the namespace that an overlay is mounted in; it takes the
@@ -118,7 +124,9 @@ pub fn list(tree: &Tree) -> Vec<String> {
 pub fn find(tree: &Tree, path: &str) -> Change {
     let all = changes(tree);
     let found = all.iter().find(|change| change.path == Path::new(path));
-    found.unwrap_or_else(|| panic!("{path} is not in {all:#?}")).clone()
+    found
+        .unwrap_or_else(|| panic!("{path} is not in {all:#?}"))
+        .clone()
 }
 
 /// Applies everything, which must work.

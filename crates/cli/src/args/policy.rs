@@ -47,7 +47,12 @@ pub(crate) struct PolicyArguments {
     #[arg(long, value_name = "NAME", help_heading = "Files")]
     pub unprotect: Vec<PathBuf>,
     /// The system in this directory instead of the host's
-    #[arg(long, value_name = "DIR", conflicts_with = "image", help_heading = "Files")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        conflicts_with = "image",
+        help_heading = "Files"
+    )]
     pub root: Option<PathBuf>,
     /// The system in this image instead of the host's: an OCI layout, a directory or tar file, and
     /// after `#` the name or digest of one of several in it

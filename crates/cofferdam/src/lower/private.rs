@@ -2,6 +2,7 @@
 
 use crate::error::BuildError;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use tempfile::TempDir;
@@ -13,6 +14,7 @@ pub(super) fn directory() -> Result<TempDir, BuildError> {
     let parent = std::env::temp_dir();
     // Follows no link, so nothing that a program left there leads elsewhere.
     sweep(&parent, PREFIX, &|path| drop(fs::remove_dir_all(path)));
+    watch(&parent, PREFIX).map_err(BuildError::PrivateDirectory)?;
     let made = tempfile::Builder::new()
         .prefix(&prefix(PREFIX))
         .tempdir_in(parent);
@@ -23,6 +25,11 @@ pub(super) fn directory() -> Result<TempDir, BuildError> {
 pub(crate) fn prefix(kind: &str) -> String {
     let pid = std::process::id();
     format!("{kind}{pid}-{}-", started(pid).unwrap_or_default())
+}
+
+/// Has this process's directories in `parent` removed when it is gone, also if it is killed.
+pub(crate) fn watch(parent: &Path, kind: &str) -> io::Result<()> {
+    cofferdam_spawn::remove_after_this_process(parent, &prefix(kind)).map_err(io::Error::other)
 }
 
 /// Removes the directories of this user's processes that are gone. One of another process namespace,

@@ -15,7 +15,7 @@ pub(crate) struct OtherRoot {
 }
 
 /// What an image says about how to run it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Image {
     pub env: Vec<(OsString, OsString)>,
     pub directory: Option<PathBuf>,
@@ -25,6 +25,15 @@ pub(crate) struct Image {
     pub home: Option<PathBuf>,
     /// The program to run if none is named, with its arguments.
     pub entrypoint: Vec<OsString>,
+    /// Keeps the image from being removed from the cache.
+    #[cfg(feature = "image")]
+    _kept: Kept,
+}
+
+#[cfg(feature = "image")]
+#[derive(Clone, Debug)]
+struct Kept {
+    _image: std::sync::Arc<crate::image::Image>,
 }
 
 /// Finds the root that a policy names; unpacks it first, if it is an image that is not in the cache.
@@ -42,11 +51,11 @@ pub(super) fn find(root: &Root) -> Result<Option<OtherRoot>, BuildError> {
 #[cfg(feature = "image")]
 fn image(layout: &Path, reference: Option<&str>) -> Result<OtherRoot, BuildError> {
     let image = crate::image::unpack(layout, reference, &mut |_| {})?;
-    let config = image.config;
+    let config = image.config.clone();
     let user = config.user.as_ref();
     let name = user.and_then(|user| user.name.as_ref()?.to_str().map(str::to_owned));
     Ok(OtherRoot {
-        path: image.root,
+        path: image.root.clone(),
         image: Some(Image {
             // An image that names nobody means root (image-spec, config.md).
             ids: user.map_or((0, 0), |user| (user.uid, user.gid)),
@@ -62,6 +71,9 @@ fn image(layout: &Path, reference: Option<&str>) -> Result<OtherRoot, BuildError
                 .into_iter()
                 .chain(config.command)
                 .collect(),
+            _kept: Kept {
+                _image: std::sync::Arc::new(image),
+            },
         }),
     })
 }

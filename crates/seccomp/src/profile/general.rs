@@ -28,10 +28,9 @@ const ALLOWED: &str = "\
     getpid gettid getppid getpgid getpgrp getsid setpgid setsid getuid geteuid getgid getegid \
     getresuid getresgid getgroups setuid setgid setreuid setregid setresuid setresgid setfsuid \
     setfsgid setgroups capget capset \
-    getpriority setpriority ioprio_get ioprio_set sched_yield sched_getaffinity sched_setaffinity \
-    sched_getparam sched_setparam sched_getscheduler sched_setscheduler sched_getattr sched_setattr \
-    sched_get_priority_max sched_get_priority_min sched_rr_get_interval getrlimit setrlimit \
-    prlimit64 getrusage times sysinfo uname getrandom \
+    getpriority ioprio_get sched_yield sched_getaffinity sched_getparam sched_getscheduler \
+    sched_getattr sched_get_priority_max sched_get_priority_min sched_rr_get_interval getrlimit \
+    setrlimit getrusage times sysinfo uname getrandom \
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigqueueinfo \
     rt_tgsigqueueinfo rt_sigsuspend sigaltstack signalfd signalfd4 pause alarm \
     time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep getitimer setitimer \
@@ -45,6 +44,10 @@ const ALLOWED: &str = "\
     shmget shmat shmdt shmctl semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open \
     mq_unlink mq_timedsend mq_timedreceive mq_notify mq_getsetattr \
     landlock_create_ruleset landlock_add_rule landlock_restrict_self";
+
+/// Calls that change how another process of the same user runs, named by their first argument.
+const OF_PROCESS: &str =
+    "prlimit64 sched_setaffinity sched_setparam sched_setscheduler sched_setattr";
 
 /// Answered ENOSYS, so that libraries take their older way.
 const FALL_BACK: &str = "clone3 io_uring_setup io_uring_enter io_uring_register process_madvise";
@@ -66,7 +69,15 @@ pub(super) fn profile() -> Profile {
         .rule("personality", personality())
         .rule("prctl", prctl())
         .rule("seccomp", seccomp())
+        .rules(OF_PROCESS.split_ascii_whitespace(), &not_process_1(0))
+        .rules(["setpriority", "ioprio_set"], &not_process_1(1))
         .rule("move_pages", Rule::allow_if([Condition::dword_eq(0, 0)]))
+}
+
+/// Any process but process 1, which in a process namespace is what watches over the others: without open
+/// files or processor time it would be of no use.
+pub(super) fn not_process_1(argument: u8) -> Rule {
+    Rule::allow_if([Condition::dword_ne(argument, 1)])
 }
 
 /// All `CLONE_NEW*` bits of clone(2). `CLONE_NEWTIME` (0x80) lies among the exit signal's bits, where

@@ -24,8 +24,8 @@ const ALLOWED: &str = "\
     getpid gettid getppid getpgid getpgrp getsid setpgid setsid getuid geteuid getgid getegid \
     getresuid getresgid getgroups capget \
     getpriority sched_yield sched_getaffinity sched_getparam sched_getscheduler sched_getattr \
-    sched_get_priority_max sched_get_priority_min getrlimit setrlimit prlimit64 getrusage times \
-    sysinfo uname getrandom \
+    sched_get_priority_max sched_get_priority_min getrlimit setrlimit getrusage times sysinfo \
+    uname getrandom \
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigqueueinfo \
     rt_tgsigqueueinfo rt_sigsuspend sigaltstack signalfd signalfd4 pause alarm \
     time gettimeofday clock_gettime clock_getres clock_nanosleep nanosleep getitimer setitimer \
@@ -49,6 +49,7 @@ pub(super) fn profile() -> Profile {
         .rule("ioctl", ioctl())
         .rule("mknod", general::mknod(1))
         .rule("mknodat", general::mknod(2))
+        .rule("prlimit64", general::not_process_1(0))
         .rule("prctl", general::prctl())
         .rule("seccomp", general::seccomp())
 }
