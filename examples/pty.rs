@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     expect(&pty, "50 132")?;
 
     // What is typed goes through the terminal's line discipline: ^C is a signal to the program in front.
-    (&pty).write_all(b"echo sleeping; sleep 60; echo slept\n")?;
+    (&pty).write_all(b"sh -c 'echo sleeping; exec sleep 60'; echo slept\n")?;
     expect(&pty, "\nsleeping")?;
     (&pty).write_all(b"\x03")?;
     expect(&pty, "ready> ")?;

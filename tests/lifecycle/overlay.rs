@@ -6,6 +6,7 @@ use cofferdam::{ChangeKind, ConflictReason, PathRule, Refusal, Risk};
 use cofferdam_tests::scenes::repository;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ fn the_host_stays_as_it_is() {
         assert_eq!(ground.stored().len(), usize::from(disk) * 2, "the sandbox's and the session's");
         // Nobody looks at the changes.
         drop(session);
-        assert_eq!(ground.stored(), [] as [&str; 0], "disk {disk}");
+        assert_eq!(ground.stored(), [] as [PathBuf; 0], "disk {disk}");
         assert_eq!(ground.trace(), before, "disk {disk}");
 
         // The control: written to directly, the host's files become what the program saw.
@@ -53,7 +54,7 @@ fn a_command_alone_leaves_nothing() {
         }
         drop(sandbox);
         assert_eq!(ground.trace(), before);
-        assert_eq!(ground.stored(), [] as [&str; 0]);
+        assert_eq!(ground.stored(), [] as [PathBuf; 0]);
     }
 }
 
@@ -74,7 +75,7 @@ fn applying_all_makes_the_host_what_the_program_saw() {
         assert_eq!(apply_all(&found).applied, 0);
         assert_eq!(ground.list(), seen);
         drop(found);
-        assert_eq!(ground.stored(), [] as [&str; 0]);
+        assert_eq!(ground.stored(), [] as [PathBuf; 0]);
     }
 }
 
@@ -156,8 +157,9 @@ fn owners_are_those_of_the_tree() {
     for (owner, disk) in owners.into_iter().flat_map(|owner| BOTH.map(|disk| (owner, disk))) {
         let ground = Ground::full();
         if is_root() {
-            let all = Command::new("chown").args(["-R", &format!("{owner}:{owner}")]);
-            assert!(all.arg(&ground.tree).status().expect("chown").success());
+            let mut all = Command::new("chown");
+            all.args(["-R", &format!("{owner}:{owner}"), text(&ground.tree)]);
+            assert!(all.status().expect("chown").success());
             // One that belongs to somebody else stays so.
             ground.write("of-another", "another's");
             chown(ground.tree.join("of-another"), Some(7), Some(7)).expect("an owner");
@@ -350,7 +352,7 @@ fn a_program_that_closes_its_directories_hides_nothing() {
         assert_eq!(fs::metadata(&closed).expect("there").mode() & 0o777, 0);
         fs::set_permissions(&closed, PermissionsExt::from_mode(0o700)).expect("a mode");
         drop(found);
-        assert_eq!(ground.stored(), [] as [&str; 0]);
+        assert_eq!(ground.stored(), [] as [PathBuf; 0]);
     }
 }
 
@@ -386,7 +388,7 @@ fn layers_of_a_killed_host_are_removed_by_the_next() {
     assert_eq!(ground.stored().len(), 3, "{:?}", ground.stored());
     script(&living, "echo alive > alive; cat alive");
     drop((next, living));
-    assert_eq!(ground.stored(), [] as [&str; 0]);
+    assert_eq!(ground.stored(), [] as [PathBuf; 0]);
     assert_eq!(ground.trace(), before);
 }
 

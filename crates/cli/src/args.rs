@@ -4,7 +4,7 @@ mod policy;
 mod review;
 
 pub(crate) use policy::{NetworkArgument, PolicyArguments, RootAccessArgument};
-pub(crate) use review::{ApplyArguments, ReviewArguments};
+pub(crate) use review::ReviewArguments;
 
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;

@@ -182,6 +182,13 @@ const GROUPS: &[Group] = &[
     ),
     limited(
         None,
+        "prlimit64 sched_setaffinity sched_setparam sched_setscheduler sched_setattr setpriority \
+         ioprio_set",
+        "process 1 of a sandbox watches over the others, and is to keep its limits and its processor \
+         time; every other process can be named",
+    ),
+    limited(
+        None,
         "personality",
         "old personalities switch off protections (READ_IMPLIES_EXEC, 32-bit modes); 0, \
          ADDR_NO_RANDOMIZE and the query are allowed",
