@@ -64,6 +64,12 @@ pub fn descendants(pid: u32) -> usize {
     children.map(count).sum()
 }
 
+/// SIGKILL from the host's side.
+pub fn kill_from_outside(pid: u32) {
+    let killed = process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    assert!(killed.expect("kill(1)").success());
+}
+
 /// Waits for a condition; false when it does not come within the time.
 pub fn within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let end = Instant::now() + limit;

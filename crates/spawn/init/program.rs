@@ -279,11 +279,10 @@ fn run(plan: &mut Start) -> Result<i32, (u32, i32)> {
 /// stops it, and killed if that happens over and over.
 fn await_end(pipe: i32, pid: i32) -> Result<i32, (u32, i32)> {
     let mut stops = 0;
-    let pause = Timespec::new(PAUSE);
     loop {
-        let mut poll = reading(pipe);
-        // SAFETY: ppoll(2) reads and writes one pollfd, and reads the timespec.
-        let n = unsafe { syscall!(sysno::PPOLL, &raw mut poll, 1, &raw const pause, 0, 0) };
+        let (mut poll, mut pause) = (reading(pipe), Timespec::new(PAUSE));
+        // SAFETY: ppoll(2) reads and writes one pollfd and the timespec, which is then what was left.
+        let n = unsafe { syscall!(sysno::PPOLL, &raw mut poll, 1, &raw mut pause, 0, 0) };
         if n > 0 {
             return match stops {
                 CONTINUES.. => Err((AT_STOPPED, sysno::EAGAIN)),

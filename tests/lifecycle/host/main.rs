@@ -9,6 +9,7 @@ mod fallback;
 mod filter;
 mod memory;
 mod report;
+mod sessions;
 mod signals;
 mod state;
 mod threads;
@@ -79,6 +80,10 @@ const SCENARIOS: &[Scenario] = &[
         "the_hosts_death_ends_everything_without_namespaces",
         death::without_namespaces,
     ),
+    ("sessions_leave_nothing_in_the_host", sessions::leave_nothing),
+    ("a_session_that_is_full_goes_on", sessions::full),
+    ("a_thousand_sessions_live_side_by_side", sessions::thousand),
+    ("the_hosts_death_ends_sessions_and_pools", sessions::death),
     (
         "without_landlock_nothing_runs_where_it_is_required",
         fallback::no_landlock_required,
@@ -122,6 +127,7 @@ const PARTS: &[Scenario] = &[
         death::victim_without_namespaces,
     ),
     ("part_sweep", death::sweep),
+    ("part_host_of_sessions", sessions::victim),
     ("part_inherits", state::part_inherits),
     (
         "part_no_namespaces_required",

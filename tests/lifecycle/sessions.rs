@@ -1,0 +1,515 @@
+//! Live sessions: many commands in one environment, and what is left of it.
+
+use crate::support::{is_root, kill_from_outside, lacks, marker, processes_with, sandbox, within};
+use cofferdam::{Command, Sandbox, Session, SpawnError, Stdio};
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::sync::Barrier;
+use std::thread;
+use std::time::{Duration, Instant};
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn session() -> Session {
+    sandbox().start().expect("the default policy")
+}
+
+fn sh(session: &Session, script: &str) -> Command {
+    let mut command = session.command("sh");
+    command.args(["-c", script]);
+    command
+}
+
+/// What a script writes to standard output, without the last line break.
+fn says(session: &Session, script: &str) -> String {
+    let output = sh(session, script).output().expect("the shell runs");
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.is_empty(), "{script}: {error}");
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
+/// The session is as good as new.
+fn goes_on(session: &Session) {
+    assert_eq!(says(session, "echo alive"), "alive");
+    assert!(session.is_alive());
+}
+
+#[test]
+fn commands_have_their_own_streams_variables_directories_and_ends() {
+    let session = session();
+    let mut children: Vec<_> = (0..20)
+        .map(|n: i32| {
+            let script = format!(
+                "read line; echo $line $N $PWD; echo err{n} >&2; [ {n} -lt 10 ] || kill -10 $$; exit {n}"
+            );
+            let mut command = sh(&session, &script);
+            command
+                .env("N", n.to_string())
+                .current_dir(if n % 2 == 0 { "/tmp" } else { "/usr" })
+                .stdin(Stdio::piped())
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped());
+            (n, command.spawn().expect("the shell"))
+        })
+        .collect();
+    // In another order than they were started in.
+    children.reverse();
+    for (n, mut child) in children {
+        assert_eq!(child.id(), session.id());
+        assert!(child.enforcement().is_full());
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin
+            .write_all(format!("in{n}\n").as_bytes())
+            .expect("a reader");
+        let output = child.wait_with_output().expect("wait");
+        let place = if n % 2 == 0 { "/tmp" } else { "/usr" };
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(said, format!("in{n} {n} {place}\n"));
+        assert_eq!(output.stderr, format!("err{n}\n").as_bytes());
+        let status = output.status;
+        match n {
+            ..10 => assert_eq!((status.code(), status.signal()), (Some(n), None)),
+            _ => assert_eq!((status.code(), status.signal()), (None, Some(10))),
+        }
+        assert!(!status.timed_out() && !status.oom_killed());
+    }
+    assert!(session.enforcement().is_full());
+}
+
+#[test]
+fn figures_are_those_of_each_command() {
+    let session = session();
+    let burn = "i=0; while [ $i -lt 300000 ]; do i=$((i+1)); done";
+    let mut busy = sh(&session, burn).spawn().expect("the shell");
+    let idle = session.command("sleep").arg("0.2").status().expect("sleep");
+    let busy = busy.wait().expect("wait");
+    let cpu = |status: &cofferdam::ExitStatus| status.usage().user + status.usage().system;
+    assert!(
+        cpu(&busy) > 4 * cpu(&idle) && cpu(&busy) > Duration::from_millis(40),
+        "{:?} and {:?}",
+        busy.usage(),
+        idle.usage()
+    );
+    assert!(idle.usage().wall >= Duration::from_millis(200));
+    assert!(idle.usage().wall < SOON);
+    let rss = idle.usage().max_rss;
+    assert!((100 << 10..64 << 20).contains(&rss), "{rss}");
+    // What a program waited for is in its figures.
+    let parent = sh(&session, &format!("sh -c '{burn}'; :")).status();
+    assert!(cpu(&parent.expect("the shell")) > Duration::from_millis(40));
+}
+
+#[test]
+fn time_limits_are_those_of_each_command() {
+    let builder = Sandbox::builder().limits(|limits| limits.wall_clock(Duration::from_millis(700)));
+    let session = builder.build().expect("a limit").start().expect("started");
+    let start = Instant::now();
+    let mut policy = session.command("sleep").arg("1000").spawn().expect("sleep");
+    let mut short = session.command("sleep");
+    let mut short = short.arg("1000").timeout(Duration::from_millis(200));
+    let mut short = short.spawn().expect("sleep");
+    assert!(short.wait().expect("wait").timed_out());
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(600), "{took:?}");
+    assert!(policy.try_wait().expect("wait").is_none());
+    let status = policy.wait().expect("wait");
+    assert!(status.timed_out() && status.signal() == Some(libc::SIGKILL), "{status}");
+    let took = start.elapsed();
+    assert!(took >= Duration::from_millis(700) && took < SOON, "{took:?}");
+    // The limit is for each command, not for the session.
+    goes_on(&session);
+}
+
+#[test]
+fn what_is_left_in_the_background_serves_later_commands() {
+    const ATTACKER: &str = env!("CARGO_BIN_EXE_attacker");
+    let rule = cofferdam::policy::PathRule::read(ATTACKER).at("/server");
+    let builder = Sandbox::builder().filesystem(|files| files.rule(rule));
+    let session = builder.build().expect("a policy").start().expect("started");
+    // Started by a shell that ends at once.
+    let script = "/server live serve 8000 hello > /tmp/log & until [ -s /tmp/log ]; do sleep 0.01; done";
+    assert!(sh(&session, script).stdout(Stdio::null()).status().expect("the shell").success());
+    assert_eq!(says(&session, "/server live fetch 8000"), "done hello");
+    // And one that is a command itself.
+    let mut server = session.command("/server");
+    server.args(["live", "serve", "8001", "other"]).stdout(Stdio::piped());
+    let mut server = server.spawn().expect("the server");
+    let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
+    assert_eq!(lines.next().expect("a line").expect("text"), "ready");
+    assert_eq!(says(&session, "/server live fetch 8001"), "done other");
+    // Neither is reached from another session, nor from outside.
+    let other = sandbox_of(&session).start().expect("started");
+    assert_eq!(says(&other, "/server live fetch 8001"), "ECONNREFUSED");
+    drop(server);
+    assert_eq!(says(&session, "/server live fetch 8001"), "ECONNREFUSED");
+    assert_eq!(says(&session, "/server live fetch 8000"), "done hello");
+
+    /// Another sandbox of the same policy.
+    fn sandbox_of(_: &Session) -> Sandbox {
+        let rule = cofferdam::policy::PathRule::read(ATTACKER).at("/server");
+        let builder = Sandbox::builder().filesystem(|files| files.rule(rule));
+        builder.build().expect("a policy")
+    }
+}
+
+/// How a command's end comes, but for its own doing.
+fn ends() -> [(&'static str, fn(cofferdam::Child)); 3] {
+    [
+        ("kill", |mut child| {
+            child.kill().expect("kill");
+            let status = child.wait().expect("wait");
+            assert_eq!((status.code(), status.signal()), (None, Some(9)));
+            child.kill().expect("killing what has ended is no error");
+        }),
+        ("drop", drop),
+        ("time limit", |mut child| {
+            assert!(child.wait().expect("wait").timed_out());
+        }),
+    ]
+}
+
+#[test]
+fn daemons_outlive_their_starter_and_others_do_not() {
+    let session = session();
+    for (how, end) in ends() {
+        let (stays, goes) = (marker(), marker());
+        let script = format!(
+            "trap '' TERM HUP
+             setsid sleep {stays} </dev/null >/dev/null 2>&1 &
+             (sleep {goes} & wait) & bash -mc 'sleep {goes} & wait' & sleep {goes}"
+        );
+        let mut command = sh(&session, &script);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
+        if how == "time limit" {
+            command.timeout(Duration::from_millis(600));
+        }
+        let child = command.spawn().expect("the shell");
+        let started = || processes_with(&goes).len() >= 5 && !processes_with(&stays).is_empty();
+        assert!(within(SOON, started), "{how}: {:?}", processes_with(&goes));
+        end(child);
+        assert!(
+            within(Duration::from_secs(1), || processes_with(&goes).is_empty()),
+            "{how}: {:?}",
+            processes_with(&goes)
+        );
+        assert!(!processes_with(&stays).is_empty(), "{how}");
+        goes_on(&session);
+    }
+    // What a shell leaves in the background when it ends by itself goes on as well.
+    let stays = marker();
+    let script = format!("sleep {stays} </dev/null >/dev/null 2>&1 &");
+    assert!(sh(&session, &script).status().expect("the shell").success());
+    thread::sleep(Duration::from_millis(50));
+    assert_eq!(processes_with(&stays).len(), 1);
+    session.end();
+    assert_eq!(processes_with(&stays), [] as [i32; 0]);
+}
+
+#[test]
+fn files_last_as_long_as_the_session() {
+    let sandbox = sandbox();
+    let session = sandbox.start().expect("started");
+    for place in ["/tmp", "$HOME", "/dev/shm", "/var/tmp"] {
+        says(&session, &format!("echo kept > {place}/file"));
+        assert_eq!(says(&session, &format!("cat {place}/file")), "kept");
+        let elsewhere = format!("ls -A {place} | wc -l");
+        let other = sandbox.start().expect("started");
+        assert_eq!(says(&other, &elsewhere), "0", "{place}");
+        let alone = sandbox.command("sh").args(["-c", &elsewhere]).output();
+        assert_eq!(alone.expect("the shell").stdout, b"0\n", "{place}");
+    }
+    session.end();
+    let next = sandbox.start().expect("started");
+    assert_eq!(says(&next, "ls -A /tmp $HOME | grep -c file || true"), "0");
+}
+
+#[test]
+fn dropping_a_session_leaves_nothing() {
+    let mounts = fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let session = session();
+    let (init, marker) = (session.id(), marker());
+    let script = format!("trap '' TERM HUP; setsid setsid sleep {marker} & sleep {marker}");
+    let mut child = sh(&session, &script).stdout(Stdio::null()).spawn().expect("the shell");
+    let mut command = session.command("true");
+    assert!(within(SOON, || processes_with(&marker).len() >= 3));
+    drop(session);
+    assert_eq!(processes_with(&marker), [] as [i32; 0]);
+    let stat = fs::read_to_string(format!("/proc/{init}/stat")).unwrap_or_default();
+    assert!(!stat.contains("(init)"), "process 1 is still there: {stat}");
+    assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
+    // A child that outlives it has been killed.
+    let status = child.wait().expect("wait");
+    assert_eq!((status.code(), status.signal()), (None, Some(libc::SIGKILL)));
+    assert!(!status.timed_out());
+    child.kill().expect("killing what has ended is no error");
+    // And a command of it cannot be started any more.
+    match command.spawn() {
+        Err(error @ SpawnError::SessionEnded(_)) => {
+            assert!(error.to_string().contains("session"), "{error}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn ending_a_session_tells_what_it_used() {
+    let session = session();
+    session.command("sleep").arg("0.05").status().expect("sleep");
+    let end = session.end();
+    assert!(end.usage.wall >= Duration::from_millis(50), "{end:?}");
+    assert!(end.taken_away.is_empty());
+}
+
+#[test]
+fn sixteen_threads_start_commands_in_one_session() {
+    const THREADS: usize = 16;
+    let session = session();
+    let together = Barrier::new(THREADS);
+    thread::scope(|scope| {
+        for n in 0..THREADS {
+            let (session, together) = (&session, &together);
+            scope.spawn(move || {
+                together.wait();
+                for round in 0..12 {
+                    let long = "x".repeat(n * 4000);
+                    let script = format!("echo $0 {n} {round} $1");
+                    let output = sh(session, &script).args(["name", &long]).output();
+                    let output = output.expect("the shell");
+                    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+                    assert_eq!(said.trim_end(), format!("name {n} {round} {long}").trim_end());
+                }
+            });
+        }
+    });
+    goes_on(&session);
+}
+
+/// Starting, killing, timing out and waiting all at once, for a bounded time.
+#[test]
+fn starting_while_others_end_mixes_nothing_up() {
+    let session = session();
+    let until = Instant::now() + Duration::from_secs(2);
+    let started: usize = thread::scope(|scope| {
+        let threads: Vec<_> = (0..8_u64)
+            .map(|n| {
+                let session = &session;
+                scope.spawn(move || {
+                    let mut count = 0;
+                    while Instant::now() < until {
+                        count += 1;
+                        match (n + count as u64) % 4 {
+                            0 => {
+                                let code = (count % 200) as i32;
+                                let status = sh(session, &format!("exit {code}")).status();
+                                assert_eq!(status.expect("the shell").code(), Some(code));
+                            }
+                            1 => {
+                                let mut child = session.command("sleep").arg("1000").spawn().expect("sleep");
+                                child.kill().expect("kill");
+                                assert_eq!(child.wait().expect("wait").signal(), Some(9));
+                            }
+                            2 => drop(sh(session, "sleep 1000 & wait").spawn().expect("the shell")),
+                            _ => {
+                                let limit = Duration::from_millis(1 + n);
+                                let status = session.command("sleep").arg("1000").timeout(limit).status();
+                                assert!(status.expect("sleep").timed_out());
+                            }
+                        }
+                    }
+                    count
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().expect("a thread")).sum()
+    });
+    println!("{started} commands");
+    assert!(started > 40, "{started}");
+    let left = || says(&session, "ls -d /proc/[0-9]* | wc -l");
+    assert!(within(SOON, || left() == "4"), "{}", left());
+}
+
+#[test]
+fn what_cannot_be_started_leaves_the_session_as_it_was() {
+    let session = session();
+    for round in 0..3 {
+        let error = session.command("no-such-program").spawn().expect_err("missing");
+        assert!(matches!(error, SpawnError::NotFound { .. }) && error.is_program(), "{error:?}");
+        let error = session.command("/tmp").spawn().expect_err("a directory");
+        assert!(matches!(error, SpawnError::NotExecutable { .. }), "{error:?}");
+        says(&session, "echo '#!/no/such/interpreter' > /tmp/script; chmod 755 /tmp/script");
+        let error = session.command("/tmp/script").spawn().expect_err("no interpreter");
+        assert!(matches!(error, SpawnError::NotFound { .. }), "{error:?}");
+        let error = session.command("true").current_dir("/no/such").spawn().expect_err("missing");
+        match error {
+            SpawnError::Directory { directory, errno } => {
+                assert_eq!((directory.to_str(), errno.raw()), (Some("/no/such"), libc::ENOENT));
+            }
+            other => panic!("{other:?}"),
+        }
+        // MAX_ARG_STRLEN of execve(2): 32 pages, the NUL included.
+        let fits = "x".repeat((128 << 10) - 1);
+        let mut command = sh(&session, "echo ${#1} ${#LONG}");
+        command.args(["sh", &fits]).env("LONG", &fits[..100_000]);
+        assert_eq!(command.output().expect("fits").stdout, b"131071 100000\n", "{round}");
+        let mut command = session.command("true");
+        let error = command.arg(fits + "x").spawn().expect_err("too long");
+        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        let mut command = session.command("true");
+        command.env("LONG", "x".repeat(200_000));
+        let error = command.spawn().expect_err("too long");
+        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        let all = (0..80).map(|_| "x".repeat(100_000));
+        let error = session.command("true").args(all).spawn().expect_err("8 MB");
+        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        goes_on(&session);
+    }
+}
+
+#[test]
+fn the_limit_of_processes_is_for_all_commands_together() {
+    let builder = Sandbox::builder().limits(|limits| limits.processes(6));
+    let session = builder.build().expect("a limit").start().expect("started");
+    let mut all: Vec<_> = (0..6)
+        .map(|_| session.command("sleep").arg("1000").spawn().expect("sleep"))
+        .collect();
+    let error = session.command("true").spawn().expect_err("a seventh");
+    match &error {
+        SpawnError::Host(_) => assert!(error.to_string().contains("no process could be made"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert!(session.is_alive());
+    drop(all.pop());
+    assert!(session.command("true").status().expect("room for one").success());
+}
+
+#[test]
+fn a_small_limit_of_open_files_is_a_clear_error() {
+    let builder = Sandbox::builder().limits(|limits| limits.open_files(24));
+    let session = builder.build().expect("a limit").start().expect("started");
+    let mut all = Vec::new();
+    let error = loop {
+        assert!(all.len() < 24);
+        match session.command("sleep").arg("1000").spawn() {
+            Ok(child) => all.push(child),
+            Err(error) => break error,
+        }
+    };
+    println!("{} commands with 24 open files", all.len());
+    assert!(matches!(error, SpawnError::Host(_)), "{error:?}");
+    assert!(error.to_string().contains("Too many open files"), "{error}");
+    // So it stays, and what runs goes on.
+    assert!(matches!(session.command("true").spawn(), Err(SpawnError::Host(_))));
+    assert!(session.is_alive());
+    for child in &mut all {
+        assert!(child.try_wait().expect("wait").is_none());
+    }
+    drop(all.pop());
+    assert!(session.command("true").status().expect("room for one").success());
+    drop(all);
+    assert_eq!(says(&session, "ulimit -n"), "24");
+}
+
+#[test]
+fn output_comes_while_the_command_runs() {
+    let session = session();
+    let mut command = sh(&session, "while read line; do echo got $line; done");
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the shell");
+    let mut stdin = child.stdin.take().expect("piped");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    for n in 0..50 {
+        writeln!(stdin, "{n}").expect("a reader");
+        assert_eq!(lines.next().expect("a line").expect("text"), format!("got {n}"));
+        if n % 10 == 0 {
+            goes_on(&session);
+        }
+    }
+    drop(stdin);
+    assert!(child.wait().expect("wait").success());
+    let big = sh(&session, "head -c 4M /dev/zero; head -c 4M /dev/zero >&2").output();
+    let big = big.expect("the shell");
+    assert_eq!((big.stdout.len(), big.stderr.len()), (4 << 20, 4 << 20));
+}
+
+#[test]
+fn signals_reach_the_program_alone() {
+    let session = session();
+    let script = "trap 'echo got' USR1; echo ready; (trap '' USR1; sleep 1000) & wait; wait";
+    let mut child = sh(&session, script).stdout(Stdio::piped()).spawn().expect("the shell");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    assert_eq!(lines.next().expect("a line").expect("text"), "ready");
+    child.signal(libc::SIGUSR1).expect("a program");
+    assert_eq!(lines.next().expect("a line").expect("text"), "got");
+    child.kill().expect("kill");
+    child.wait().expect("wait");
+    assert!(child.signal(libc::SIGUSR1).is_err(), "it has ended");
+}
+
+#[test]
+fn the_death_of_process_1_is_an_error_and_no_hang() {
+    let session = session();
+    let marker = marker();
+    let script = format!("setsid sleep {marker} & sleep {marker}");
+    let mut child = sh(&session, &script).stdout(Stdio::null()).spawn().expect("the shell");
+    let mut other = session.command("sleep").arg(&marker).spawn().expect("sleep");
+    assert!(within(SOON, || processes_with(&marker).len() >= 4));
+    kill_from_outside(session.id());
+    for child in [&mut child, &mut other] {
+        let status = child.wait().expect("wait");
+        assert_eq!((status.code(), status.signal()), (None, Some(libc::SIGKILL)));
+    }
+    let start = Instant::now();
+    let error = session.command("true").spawn().expect_err("it is gone");
+    assert!(matches!(error, SpawnError::SessionEnded(_)), "{error:?}");
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(!session.is_alive());
+    assert!(within(SOON, || processes_with(&marker).is_empty()));
+    drop(session);
+}
+
+#[test]
+fn memory_beyond_the_limit_ends_one_command() {
+    let build = || Sandbox::builder().limits(|limits| limits.memory_mib(64)).build();
+    let sandbox = match build() {
+        Ok(sandbox) => sandbox,
+        Err(cofferdam::BuildError::Unavailable { layer: cofferdam::Layer::Cgroup, reason, .. }) => {
+            if is_root() {
+                lacks("a control group that root may use");
+            }
+            return println!("no control group for this user: {reason}");
+        }
+        Err(error) => panic!("{error:?}"),
+    };
+    let session = sandbox.start().expect("started");
+    let mut bystander = session.command("sleep").arg("1000").spawn().expect("sleep");
+    let hog = ["if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"];
+    let status = session.command("dd").args(hog).stderr(Stdio::null()).status().expect("dd");
+    assert!(status.oom_killed() && status.signal() == Some(libc::SIGKILL), "{status}");
+    assert!(status.usage().peak_memory.expect("a peak") > 32 << 20);
+    // The kernel takes the largest; init is the smallest.
+    assert!(bystander.try_wait().expect("wait").is_none());
+    goes_on(&session);
+    let status = session.command("true").status().expect("true");
+    assert!(!status.oom_killed(), "an old kill is not this command's: {status}");
+    drop(bystander);
+    let end = session.end();
+    assert!(end.usage.peak_memory.expect("a peak") > 32 << 20, "{end:?}");
+}
+
+#[test]
+fn a_workspace_is_shared_with_the_host_and_between_commands() {
+    let directory = tempfile::tempdir().expect("a directory");
+    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("mode");
+    let builder = Sandbox::builder().workspace(directory.path());
+    let session = builder.build().expect("a workspace").start().expect("started");
+    says(&session, "echo inside > file");
+    assert_eq!(fs::read_to_string(directory.path().join("file")).expect("read"), "inside\n");
+    fs::write(directory.path().join("new"), "outside").expect("write");
+    assert_eq!(says(&session, "cat new; pwd"), format!("outside{}", directory.path().display()));
+}
