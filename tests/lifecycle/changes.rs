@@ -1,8 +1,10 @@
 //! What the review of an overlay tells.
 
+use crate::support::lacks;
 use crate::trees::*;
 use cofferdam::policy::{Danger, Upper};
-use cofferdam::{ChangeKind, Diff, FileType, Refusal, Risk};
+use cofferdam::{ChangeKind, ChangesError, Diff, FileType, Refusal, Risk};
+use cofferdam_tests::scenes::alone;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
@@ -196,6 +198,99 @@ fn a_full_upper_layer_in_memory_ends_nothing() {
     assert_eq!(kinds(&all), [("modified", ChangeKind::Modified)].into());
     apply_all(&found);
     assert_eq!(ground.read("modified"), "old\nline\nmore\n");
+}
+
+#[test]
+fn a_full_disk_ends_nothing() {
+    alone::run("changes::a_full_disk_ends_nothing", |base| {
+        let memory = base.join("memory");
+        if !mount_memory(&memory, 4 << 20) {
+            return;
+        }
+        let ground = Ground::in_directory(base);
+        ground.fill();
+        let small = Ground::in_directory(&memory);
+        let builder = with_attacker().overlay_workspace(&ground.tree);
+        let session = build(builder.filesystem(|files| files.upper(small.upper(true)))).start();
+        let session = match session {
+            Ok(session) => session,
+            // Extended attributes of the user came with Linux 6.6.
+            Err(error) => return lacks(&format!("overlays with layers in a tmpfs: {error}")),
+        };
+        let filled = inside(&session, &["live", "fill", text(&ground.tree.join("full"))]);
+        assert!(filled.starts_with("done "), "{filled}");
+        let modified = ground.tree.join("modified");
+        let answer = inside(&session, &["files", "append", text(&modified), "x"]);
+        assert_eq!(answer, "ENOSPC");
+        let found = session.changes().expect("changes");
+        assert_eq!(kinds(&changes(&found)), [("full", ChangeKind::Added)].into());
+        script(&session, "rm full; echo more >> modified");
+        drop(session);
+        apply_all(&found);
+        assert_eq!(ground.read("modified"), "old\nline\nmore\n");
+        drop(found);
+        assert!(small.stored().is_empty(), "{:?}", small.stored());
+        // A start for which there is no room at all says so.
+        fs::write(memory.join("room"), vec![1; 8 << 20]).expect_err("no room");
+        let builder = with_attacker().overlay_workspace(&ground.tree);
+        match builder.filesystem(|files| files.upper(small.upper(true))).build() {
+            Err(error) => println!("{error}"),
+            Ok(sandbox) => println!("{:?}", sandbox.start().map(drop)),
+        }
+        assert!(small.stored().is_empty(), "{:?}", small.stored());
+    });
+}
+
+#[test]
+fn an_upper_layer_that_vanishes_ends_in_errors() {
+    let ground = Ground::full();
+    let before = ground.list();
+    let session = ground.session(true);
+    inside(&session, &["trees", "change", text(&ground.tree)]);
+    for path in ground.stored() {
+        fs::remove_dir_all(path).expect("removed");
+    }
+    // The kernel goes on with the directories it holds: what it still can do it does.
+    let mut command = session.command("sh");
+    let command = command.args(["-c", "cat kept/file; echo x > new; echo x >> kept/file; ls"]);
+    let output = command.timeout(std::time::Duration::from_secs(20)).output().expect("the shell");
+    assert!(!output.status.timed_out(), "it hangs");
+    match session.changes() {
+        Err(ChangesError::Layer { .. }) => {}
+        Err(error) => panic!("{error}"),
+        Ok(found) => panic!("there is nothing to read: {:?}", found.is_empty()),
+    }
+    let start = std::time::Instant::now();
+    drop(session);
+    assert!(start.elapsed().as_secs() < 10);
+    assert!(ground.stored().is_empty());
+    assert_eq!(ground.list(), before);
+}
+
+#[test]
+fn a_tree_that_vanished_is_no_start() {
+    for (disk, direct) in [(false, false), (true, false), (false, true)] {
+        let ground = Ground::full();
+        let sandbox = match direct {
+            true => build(with_attacker().workspace(&ground.tree)),
+            false => ground.overlay(disk),
+        };
+        let aside = ground.held.path().join("aside");
+        fs::rename(&ground.tree, &aside).expect("moved");
+        let error = sandbox.start().expect_err("nothing is there");
+        println!("{error}");
+        // Another directory in its place is not what the policy was built from.
+        fs::create_dir(&ground.tree).expect("a directory");
+        // On disk the policy is lowered anew for each start.
+        assert_eq!(sandbox.start().is_err(), !disk);
+        fs::remove_dir_all(&ground.tree).expect("removed");
+        fs::rename(&aside, &ground.tree).expect("moved back");
+        script(&started(&sandbox), "cat kept/file");
+        fs::remove_dir_all(&ground.tree).expect("removed");
+        sandbox.start().expect_err("nothing is there");
+        drop(sandbox);
+        assert!(ground.stored().is_empty(), "{:?}", ground.stored());
+    }
 }
 
 #[test]

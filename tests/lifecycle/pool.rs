@@ -1,6 +1,6 @@
 //! Pools: environments that stand ready, each for one command.
 
-use crate::support::{kill_from_outside, marker, processes_with, sandbox, within};
+use crate::support::{kill_from_outside, marker, processes_with, sandbox};
 use cofferdam::{Pool, Sandbox, SpawnError, Stdio};
 use std::fs;
 use std::num::NonZero;

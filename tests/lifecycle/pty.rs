@@ -106,7 +106,7 @@ fn the_size_can_be_changed_and_the_program_hears_of_it() {
     let mut person = Person::at(&mut child);
     person.sees("ready");
     assert_eq!(person.pty.size().expect("a size"), SIZE);
-    for (rows, columns) in [(10, 20), (65535, 1), (24, 80)] {
+    for (rows, columns) in [(10, 20), (999, 500), (24, 80)] {
         let size = PtySize { rows, columns };
         person.pty.resize(size).expect("resized");
         person.sees(&format!("{rows} {columns}"));
@@ -120,7 +120,7 @@ fn the_size_can_be_changed_and_the_program_hears_of_it() {
 fn a_shell_has_job_control() {
     let sandbox = sandbox();
     let session = sandbox.start().expect("started");
-    let pool = sandbox.pool(NonZero::MIN).expect("a pool");
+    let pool = sandbox.pool(NonZero::new(1).expect("one")).expect("a pool");
     for mut command in [sandbox.command("bash"), session.command("bash"), pool.command("bash")] {
         let marker = marker();
         command.args(["--norc", "--noediting", "-i"]).env("PS1", "prompt> ").pty(SIZE);
@@ -242,9 +242,15 @@ fn terminals_of_one_session_are_separate_and_seen_by_the_same_user() {
 fn no_terminal_where_there_can_be_none() {
     let sandbox = sandbox();
     let streams: [fn(&mut Command); 3] = [
-        |command| drop(command.stdin(Stdio::null())),
-        |command| drop(command.stdout(Stdio::piped())),
-        |command| drop(command.stderr(Stdio::inherit())),
+        |command| {
+            command.stdin(Stdio::null());
+        },
+        |command| {
+            command.stdout(Stdio::piped());
+        },
+        |command| {
+            command.stderr(Stdio::inherit());
+        },
     ];
     for stream in streams {
         let mut command = sandbox.command("true");

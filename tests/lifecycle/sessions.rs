@@ -2,7 +2,7 @@
 
 use crate::support::{is_root, kill_from_outside, lacks, marker, processes_with, sandbox, within};
 use cofferdam::{Command, Sandbox, Session, SpawnError, Stdio};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::sync::Barrier;
@@ -109,7 +109,7 @@ fn time_limits_are_those_of_each_command() {
     let start = Instant::now();
     let mut policy = session.command("sleep").arg("1000").spawn().expect("sleep");
     let mut short = session.command("sleep");
-    let mut short = short.arg("1000").timeout(Duration::from_millis(200));
+    short.arg("1000").timeout(Duration::from_millis(200));
     let mut short = short.spawn().expect("sleep");
     assert!(short.wait().expect("wait").timed_out());
     let took = start.elapsed();
@@ -155,6 +155,28 @@ fn what_is_left_in_the_background_serves_later_commands() {
     }
 }
 
+/// A file as standard output: the host copies to it from a pipe, which the daemon holds as well.
+#[test]
+fn a_daemon_that_holds_a_stream_does_not_hold_its_starter() {
+    let session = session();
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("log");
+    let script = "echo before; (setsid sh -c 'sleep 0.5; echo later; exec sleep 1000' &)";
+    let start = Instant::now();
+    let status = sh(&session, script).stdout(File::create(&path).expect("a file")).status();
+    assert!(status.expect("the shell").success());
+    assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+    assert_eq!(fs::read_to_string(&path).expect("the file"), "before\n");
+    // What it writes later arrives all the same.
+    let later = || fs::read_to_string(&path).expect("the file") == "before\nlater\n";
+    assert!(within(SOON, later));
+    // Without a daemon all is there at once.
+    let script = "head -c 3M /dev/zero";
+    let status = sh(&session, script).stdout(File::create(&path).expect("a file")).status();
+    assert!(status.expect("the shell").success());
+    assert_eq!(fs::metadata(&path).expect("the file").len(), 3 << 20);
+}
+
 /// How a command's end comes, but for its own doing.
 fn ends() -> [(&'static str, fn(cofferdam::Child)); 3] {
     [
@@ -179,7 +201,7 @@ fn daemons_outlive_their_starter_and_others_do_not() {
         let script = format!(
             "trap '' TERM HUP
              setsid sleep {stays} </dev/null >/dev/null 2>&1 &
-             (sleep {goes} & wait) & bash -mc 'sleep {goes} & wait' & sleep {goes}"
+             (sleep {goes} & wait) & bash -mc 'sleep {goes} & wait' 2>/dev/null & sleep {goes}"
         );
         let mut command = sh(&session, &script);
         command.stdin(Stdio::null()).stdout(Stdio::null());
@@ -468,7 +490,7 @@ fn the_death_of_process_1_is_an_error_and_no_hang() {
     let error = session.command("true").spawn().expect_err("it is gone");
     assert!(matches!(error, SpawnError::SessionEnded(_)), "{error:?}");
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-    assert!(!session.is_alive());
+    assert!(!session.is_alive(), "its socket has closed");
     assert!(within(SOON, || processes_with(&marker).is_empty()));
     drop(session);
 }

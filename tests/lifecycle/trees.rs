@@ -25,7 +25,7 @@ pub struct Ground {
 impl Ground {
     /// With an empty tree.
     pub fn new() -> Self {
-        Self::in_directory(Path::new("/var/tmp"))
+        Self::in_directory(&std::env::temp_dir())
     }
 
     pub fn in_directory(parent: &Path) -> Self {
@@ -128,6 +128,21 @@ impl Ground {
     }
 }
 
+/// Mounts a file system in memory of so many bytes, in a process that has mounts of its own; false where
+/// this user may not.
+pub fn mount_memory(at: &Path, size: u32) -> bool {
+    if !is_root() {
+        println!("not for this user: a file system of its own");
+        return false;
+    }
+    fs::create_dir(at).expect("a directory");
+    let options = format!("size={size},mode=711");
+    let mut mount = std::process::Command::new("mount");
+    let status = mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(at).status();
+    assert!(status.expect("mount").success());
+    true
+}
+
 /// File times are those of the last tick, which is 10 ms at most.
 pub fn settle() {
     std::thread::sleep(Duration::from_millis(25));
@@ -214,4 +229,20 @@ pub fn apply(changes: &Changes, filter: impl FnMut(&Change) -> bool) -> Applied 
 
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("a path of the tests is text")
+}
+
+/// Fails with what one of two lists has and the other has not. Which names are one file is left out: an
+/// overlay gives a file that was copied up another inode number by its new name.
+pub fn same(one: &[String], other: &[String]) {
+    let cut = |list: &[String]| -> Vec<String> {
+        let cut = |line: &String| line.split(" is \"").next().unwrap_or_default().to_owned();
+        list.iter().map(cut).collect()
+    };
+    let (one, other) = (cut(one), cut(other));
+    let only = |one: &[String], other: &[String]| {
+        let only = one.iter().filter(|line| !other.contains(line));
+        only.cloned().collect::<Vec<_>>().join("\n")
+    };
+    let (left, right) = (only(&one, &other), only(&other, &one));
+    assert!(one == other, "only the first:\n{left}\nonly the second:\n{right}");
 }

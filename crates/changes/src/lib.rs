@@ -1,3 +1,5 @@
+//! Reviews what a program changed in an overlay: entries, risks, diffs, and applying a chosen part.
+//!
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 

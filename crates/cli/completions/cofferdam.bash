@@ -19,11 +19,17 @@ _cofferdam() {
             cofferdam,completions)
                 cmd="cofferdam__subcmd__completions"
                 ;;
+            cofferdam,diff)
+                cmd="cofferdam__subcmd__diff"
+                ;;
             cofferdam,doctor)
                 cmd="cofferdam__subcmd__doctor"
                 ;;
             cofferdam,help)
                 cmd="cofferdam__subcmd__help"
+                ;;
+            cofferdam,image)
+                cmd="cofferdam__subcmd__image"
                 ;;
             cofferdam,man)
                 cmd="cofferdam__subcmd__man"
@@ -37,14 +43,26 @@ _cofferdam() {
             cofferdam,run)
                 cmd="cofferdam__subcmd__run"
                 ;;
+            cofferdam,shell)
+                cmd="cofferdam__subcmd__shell"
+                ;;
+            cofferdam,snapshot)
+                cmd="cofferdam__subcmd__snapshot"
+                ;;
             cofferdam__subcmd__help,completions)
                 cmd="cofferdam__subcmd__help__subcmd__completions"
+                ;;
+            cofferdam__subcmd__help,diff)
+                cmd="cofferdam__subcmd__help__subcmd__diff"
                 ;;
             cofferdam__subcmd__help,doctor)
                 cmd="cofferdam__subcmd__help__subcmd__doctor"
                 ;;
             cofferdam__subcmd__help,help)
                 cmd="cofferdam__subcmd__help__subcmd__help"
+                ;;
+            cofferdam__subcmd__help,image)
+                cmd="cofferdam__subcmd__help__subcmd__image"
                 ;;
             cofferdam__subcmd__help,man)
                 cmd="cofferdam__subcmd__help__subcmd__man"
@@ -58,6 +76,21 @@ _cofferdam() {
             cofferdam__subcmd__help,run)
                 cmd="cofferdam__subcmd__help__subcmd__run"
                 ;;
+            cofferdam__subcmd__help,shell)
+                cmd="cofferdam__subcmd__help__subcmd__shell"
+                ;;
+            cofferdam__subcmd__help,snapshot)
+                cmd="cofferdam__subcmd__help__subcmd__snapshot"
+                ;;
+            cofferdam__subcmd__help__subcmd__image,list)
+                cmd="cofferdam__subcmd__help__subcmd__image__subcmd__list"
+                ;;
+            cofferdam__subcmd__help__subcmd__image,remove)
+                cmd="cofferdam__subcmd__help__subcmd__image__subcmd__remove"
+                ;;
+            cofferdam__subcmd__help__subcmd__image,unpack)
+                cmd="cofferdam__subcmd__help__subcmd__image__subcmd__unpack"
+                ;;
             cofferdam__subcmd__help__subcmd__policy,check)
                 cmd="cofferdam__subcmd__help__subcmd__policy__subcmd__check"
                 ;;
@@ -66,6 +99,39 @@ _cofferdam() {
                 ;;
             cofferdam__subcmd__help__subcmd__policy,schema)
                 cmd="cofferdam__subcmd__help__subcmd__policy__subcmd__schema"
+                ;;
+            cofferdam__subcmd__help__subcmd__snapshot,apply)
+                cmd="cofferdam__subcmd__help__subcmd__snapshot__subcmd__apply"
+                ;;
+            cofferdam__subcmd__help__subcmd__snapshot,list)
+                cmd="cofferdam__subcmd__help__subcmd__snapshot__subcmd__list"
+                ;;
+            cofferdam__subcmd__help__subcmd__snapshot,remove)
+                cmd="cofferdam__subcmd__help__subcmd__snapshot__subcmd__remove"
+                ;;
+            cofferdam__subcmd__image,help)
+                cmd="cofferdam__subcmd__image__subcmd__help"
+                ;;
+            cofferdam__subcmd__image,list)
+                cmd="cofferdam__subcmd__image__subcmd__list"
+                ;;
+            cofferdam__subcmd__image,remove)
+                cmd="cofferdam__subcmd__image__subcmd__remove"
+                ;;
+            cofferdam__subcmd__image,unpack)
+                cmd="cofferdam__subcmd__image__subcmd__unpack"
+                ;;
+            cofferdam__subcmd__image__subcmd__help,help)
+                cmd="cofferdam__subcmd__image__subcmd__help__subcmd__help"
+                ;;
+            cofferdam__subcmd__image__subcmd__help,list)
+                cmd="cofferdam__subcmd__image__subcmd__help__subcmd__list"
+                ;;
+            cofferdam__subcmd__image__subcmd__help,remove)
+                cmd="cofferdam__subcmd__image__subcmd__help__subcmd__remove"
+                ;;
+            cofferdam__subcmd__image__subcmd__help,unpack)
+                cmd="cofferdam__subcmd__image__subcmd__help__subcmd__unpack"
                 ;;
             cofferdam__subcmd__policy,check)
                 cmd="cofferdam__subcmd__policy__subcmd__check"
@@ -91,6 +157,30 @@ _cofferdam() {
             cofferdam__subcmd__policy__subcmd__help,schema)
                 cmd="cofferdam__subcmd__policy__subcmd__help__subcmd__schema"
                 ;;
+            cofferdam__subcmd__snapshot,apply)
+                cmd="cofferdam__subcmd__snapshot__subcmd__apply"
+                ;;
+            cofferdam__subcmd__snapshot,help)
+                cmd="cofferdam__subcmd__snapshot__subcmd__help"
+                ;;
+            cofferdam__subcmd__snapshot,list)
+                cmd="cofferdam__subcmd__snapshot__subcmd__list"
+                ;;
+            cofferdam__subcmd__snapshot,remove)
+                cmd="cofferdam__subcmd__snapshot__subcmd__remove"
+                ;;
+            cofferdam__subcmd__snapshot__subcmd__help,apply)
+                cmd="cofferdam__subcmd__snapshot__subcmd__help__subcmd__apply"
+                ;;
+            cofferdam__subcmd__snapshot__subcmd__help,help)
+                cmd="cofferdam__subcmd__snapshot__subcmd__help__subcmd__help"
+                ;;
+            cofferdam__subcmd__snapshot__subcmd__help,list)
+                cmd="cofferdam__subcmd__snapshot__subcmd__help__subcmd__list"
+                ;;
+            cofferdam__subcmd__snapshot__subcmd__help,remove)
+                cmd="cofferdam__subcmd__snapshot__subcmd__help__subcmd__remove"
+                ;;
             *)
                 ;;
         esac
@@ -98,7 +188,7 @@ _cofferdam() {
 
     case "${cmd}" in
         cofferdam)
-            opts="-h -V --help --version run plan doctor policy completions man help"
+            opts="-h -V --help --version run shell plan diff snapshot image doctor policy completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -113,6 +203,20 @@ _cofferdam() {
             ;;
         cofferdam__subcmd__completions)
             opts="-h --help bash elvish fish powershell zsh"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__diff)
+            opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,7 +244,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__help)
-            opts="run plan doctor policy completions man help"
+            opts="run shell plan diff snapshot image doctor policy completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,6 +258,20 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__help__subcmd__completions)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__diff)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -184,6 +302,62 @@ _cofferdam() {
         cofferdam__subcmd__help__subcmd__help)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__image)
+            opts="list remove unpack"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__image__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__image__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__image__subcmd__unpack)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -293,6 +467,202 @@ _cofferdam() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cofferdam__subcmd__help__subcmd__shell)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__snapshot)
+            opts="list remove apply"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__snapshot__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__snapshot__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__snapshot__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image)
+            opts="-h --help list remove unpack help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__help)
+            opts="list remove unpack help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__help__subcmd__unpack)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__list)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__remove)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__image__subcmd__unpack)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cofferdam__subcmd__man)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -308,7 +678,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__plan)
-            opts="-w -e -p -h --workspace --read --write --hide --toolchains --no-toolchains --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --json --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -322,6 +692,10 @@ _cofferdam() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --upper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --read)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -332,6 +706,26 @@ _cofferdam() {
                     ;;
                 --hide)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unprotect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-access)
+                    COMPREPLY=($(compgen -W "read overlay" -- "${cur}"))
                     return 0
                     ;;
                 --env)
@@ -391,6 +785,18 @@ _cofferdam() {
                     return 0
                     ;;
                 --off)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apply)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -500,7 +906,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__policy__subcmd__print)
-            opts="-w -e -p -h --workspace --read --write --hide --toolchains --no-toolchains --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --json --help"
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -514,6 +920,10 @@ _cofferdam() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --upper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --read)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -524,6 +934,26 @@ _cofferdam() {
                     ;;
                 --hide)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unprotect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-access)
+                    COMPREPLY=($(compgen -W "read overlay" -- "${cur}"))
                     return 0
                     ;;
                 --env)
@@ -608,7 +1038,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__run)
-            opts="-w -e -p -h --workspace --read --write --hide --toolchains --no-toolchains --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -622,6 +1052,10 @@ _cofferdam() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --upper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --read)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -632,6 +1066,26 @@ _cofferdam() {
                     ;;
                 --hide)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unprotect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-access)
+                    COMPREPLY=($(compgen -W "read overlay" -- "${cur}"))
                     return 0
                     ;;
                 --env)
@@ -694,6 +1148,274 @@ _cofferdam() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --apply)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__shell)
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --enforcement --usage --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --workspace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -w)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --upper)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --read)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --write)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --hide)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --protect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --unprotect)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --image)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root-access)
+                    COMPREPLY=($(compgen -W "read overlay" -- "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -e)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --network)
+                    COMPREPLY=($(compgen -W "none host" -- "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --processes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpus)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restrict)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --syscalls)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --require)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --prefer)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --off)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --apply)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --save)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot)
+            opts="-h --help list remove apply help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__apply)
+            opts="-h --apply-risky --diff --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__help)
+            opts="list remove apply help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__help__subcmd__remove)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__list)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__snapshot__subcmd__remove)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;

@@ -27,16 +27,27 @@ end
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -s V -l version -d 'Print version'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "run" -d 'Runs a command in a sandbox'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "shell" -d 'Opens a shell in a sandbox, on this terminal'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "plan" -d 'Prints what run would do, and runs nothing'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "diff" -d 'Shows what a snapshot changes, or what two have different'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "snapshot" -d 'Lists, removes and applies what run --save has kept'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "image" -d 'Unpacks, lists and removes the images that --image uses'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "doctor" -d 'Says what this host offers, layer by layer'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "policy" -d 'Checks and prints policies'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "completions" -d 'Prints the completions for a shell'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "man" -d 'Prints the man page'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l upper -d 'Where overlays keep what is written: SIZE of memory (1GiB unless said), or the disk, in DIR' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l read -d 'Show a path, with all below it, read-only' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l write -d 'Show a path, with all below it, writable' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l protect -d 'Make this name, relative to the workspace, read-only as well' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l unprotect -d 'Leave this one of the dangerous names writable, such as .vscode or .git/hooks' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l root -d 'The system in this directory instead of the host\'s' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l image -d 'The system in this image instead of the host\'s: an OCI layout, a directory or tar file, and after `#` the name or digest of one of several in it' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
+overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
 host\t'The host\'s, services on its loopback interface included'"
@@ -51,15 +62,67 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l allow -d 'Al
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l diff -d 'Show how texts changed'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s t -l tty -d 'Give the command a terminal of its own, which this one passes on to; without a terminal here it has 24 lines of 80 characters'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l usage -d 'Print the time and memory used to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l upper -d 'Where overlays keep what is written: SIZE of memory (1GiB unless said), or the disk, in DIR' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l read -d 'Show a path, with all below it, read-only' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l write -d 'Show a path, with all below it, writable' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l protect -d 'Make this name, relative to the workspace, read-only as well' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l unprotect -d 'Leave this one of the dangerous names writable, such as .vscode or .git/hooks' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l root -d 'The system in this directory instead of the host\'s' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l image -d 'The system in this image instead of the host\'s: an OCI layout, a directory or tar file, and after `#` the name or digest of one of several in it' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
+overlay\t'What is written to it is gone after the run'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
+host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l memory -d 'Memory of all processes together, such as 512MiB' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l processes -d 'Processes and threads at one time' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l timeout -d 'Kill everything after this time, such as 30s or 1h30m' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s p -l policy -d 'Start from this policy, TOML or (named *.json) JSON; its relative paths are taken from its folder, and the options here are added on top' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l restrict -d 'Allow only what this policy allows as well; it can tighten and never widen' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l syscalls -d 'The system call profile: default, strict, or an OCI or Docker profile as a JSON file' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l allow -d 'Allow what the profile refuses: ptrace, nested-namespaces, io-uring, userfaultfd, perf-events, keyring' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l prefer -d 'Go on without what this host does not offer of this layer' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l diff -d 'Show how texts changed'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l usage -d 'Print the time and memory used to standard error after the run'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l upper -d 'Where overlays keep what is written: SIZE of memory (1GiB unless said), or the disk, in DIR' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l read -d 'Show a path, with all below it, read-only' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l write -d 'Show a path, with all below it, writable' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l protect -d 'Make this name, relative to the workspace, read-only as well' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l unprotect -d 'Leave this one of the dangerous names writable, such as .vscode or .git/hooks' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l root -d 'The system in this directory instead of the host\'s' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l image -d 'The system in this image instead of the host\'s: an OCI layout, a directory or tar file, and after `#` the name or digest of one of several in it' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
+overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
 host\t'The host\'s, services on its loopback interface included'"
@@ -74,12 +137,47 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l allow -d 'A
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l json -d 'Print JSON'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s t -l tty -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l enforcement -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l usage -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand diff" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and not __fish_seen_subcommand_from list remove apply help" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and not __fish_seen_subcommand_from list remove apply help" -f -a "list" -d 'Prints the names of all snapshots'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and not __fish_seen_subcommand_from list remove apply help" -f -a "remove" -d 'Removes a snapshot'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and not __fish_seen_subcommand_from list remove apply help" -f -a "apply" -d 'Applies what a snapshot holds to the host\'s files; the snapshot stays'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and not __fish_seen_subcommand_from list remove apply help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l apply-risky -d 'Apply what is risky as well'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -l diff -d 'Show how texts changed'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "list" -d 'Prints the names of all snapshots'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Removes a snapshot'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Applies what a snapshot holds to the host\'s files; the snapshot stays'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "list" -d 'Prints the digests of the images that are unpacked'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "remove" -d 'Removes an unpacked image'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "unpack" -d 'Unpacks an image, so that the first run need not, and prints its digest'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from remove" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from unpack" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "list" -d 'Prints the digests of the images that are unpacked'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Removes an unpacked image'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "unpack" -d 'Unpacks an image, so that the first run need not, and prints its digest'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand doctor" -l json -d 'Print JSON'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fish_seen_subcommand_from schema check print help" -s h -l help -d 'Print help'
@@ -90,9 +188,16 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and not __fi
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from schema" -s h -l help -d 'Print help'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s w -l workspace -d 'The working directory: writable, at the same path inside' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l upper -d 'Where overlays keep what is written: SIZE of memory (1GiB unless said), or the disk, in DIR' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l read -d 'Show a path, with all below it, read-only' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l write -d 'Show a path, with all below it, writable' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l hide -d 'Hide a path below one that is shown' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l protect -d 'Make this name, relative to the workspace, read-only as well' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l unprotect -d 'Leave this one of the dangerous names writable, such as .vscode or .git/hooks' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l root -d 'The system in this directory instead of the host\'s' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l image -d 'The system in this image instead of the host\'s: an OCI layout, a directory or tar file, and after `#` the name or digest of one of several in it' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
+overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
 host\t'The host\'s, services on its loopback interface included'"
@@ -107,8 +212,10 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l require -d 'Run nothing without this layer (what all layers have by default): namespaces, filesystem, seccomp, landlock, cgroup, network' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l prefer -d 'Go on without what this host does not offer of this layer' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l off -d 'Leave this layer out' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-toolchains -d 'Do not show them, whatever the policy file says'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l json -d 'Print JSON instead of TOML'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Prints the JSON schema of a policy file'
@@ -117,13 +224,23 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand man" -s h -l help -d 'Print help'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "run" -d 'Runs a command in a sandbox'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "plan" -d 'Prints what run would do, and runs nothing'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "doctor" -d 'Says what this host offers, layer by layer'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "policy" -d 'Checks and prints policies'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "completions" -d 'Prints the completions for a shell'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "man" -d 'Prints the man page'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run plan doctor policy completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "run" -d 'Runs a command in a sandbox'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "shell" -d 'Opens a shell in a sandbox, on this terminal'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "plan" -d 'Prints what run would do, and runs nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "diff" -d 'Shows what a snapshot changes, or what two have different'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "snapshot" -d 'Lists, removes and applies what run --save has kept'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "image" -d 'Unpacks, lists and removes the images that --image uses'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "doctor" -d 'Says what this host offers, layer by layer'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "policy" -d 'Checks and prints policies'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "completions" -d 'Prints the completions for a shell'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "man" -d 'Prints the man page'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "list" -d 'Prints the names of all snapshots'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "remove" -d 'Removes a snapshot'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "apply" -d 'Applies what a snapshot holds to the host\'s files; the snapshot stays'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "list" -d 'Prints the digests of the images that are unpacked'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "remove" -d 'Removes an unpacked image'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "unpack" -d 'Unpacks an image, so that the first run need not, and prints its digest'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "schema" -d 'Prints the JSON schema of a policy file'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "check" -d 'Checks policy files; exit code 1 when one has a defect'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from policy" -f -a "print" -d 'Prints the policy that run\'s options make'

@@ -25,9 +25,9 @@ pub(crate) fn finish(
     wanted: Wanted<'_>,
     (child, status): (&Child, &ExitStatus),
 ) -> Result<u8, RunFailure> {
-    let (kept, end) = match place.session {
+    let Ended { kept, end, unsaved } = match place.session {
         Some(session) => end(session, wanted.review.save.as_deref())?,
-        None => (None, SessionEnd::default()),
+        None => Ended::default(),
     };
     if wanted.report.enforcement {
         text::note(&text::escape_lines(child.enforcement()));
@@ -60,7 +60,10 @@ pub(crate) fn finish(
             complete
         }
     };
-    Ok(if complete { code } else { exit::NOT_APPLIED })
+    Ok(match complete && !unsaved {
+        true => code,
+        false => exit::NOT_APPLIED,
+    })
 }
 
 /// What is left of a session.
@@ -69,19 +72,44 @@ enum Kept {
     Snapshot(Snapshot),
 }
 
-fn end(session: Session, save: Option<&str>) -> Result<(Option<Kept>, SessionEnd), RunFailure> {
-    match save {
-        Some(name) => {
-            let snapshot = session.snapshot(name).map_err(RunFailure::Save)?;
-            Ok((Some(Kept::Snapshot(snapshot)), SessionEnd::default()))
-        }
-        None => {
-            let changes = session.changes()?;
-            // The kernel does not expect the files under an overlay to change while it stands.
-            let end = session.end();
-            Ok((Some(Kept::Changes(changes)), end))
+/// A session that has ended.
+#[derive(Default)]
+struct Ended {
+    kept: Option<Kept>,
+    end: SessionEnd,
+    /// It should have been kept and was not.
+    unsaved: bool,
+}
+
+fn end(session: Session, save: Option<&str>) -> Result<Ended, RunFailure> {
+    let Some(name) = save else {
+        return changed(session, false);
+    };
+    match session.snapshot(name) {
+        Ok(snapshot) => Ok(Ended {
+            kept: Some(Kept::Snapshot(snapshot)),
+            ..Ended::default()
+        }),
+        Err(error) => {
+            let failure = error.to_string();
+            // Somebody took the name meanwhile. What was done need not be lost.
+            let Some(session) = error.into_session() else {
+                return Err(RunFailure::Save(failure));
+            };
+            text::complain(RunFailure::Save(failure), &[]);
+            changed(session, true)
         }
     }
+}
+
+fn changed(session: Session, unsaved: bool) -> Result<Ended, RunFailure> {
+    let changes = session.changes()?;
+    // The kernel does not expect the files under an overlay to change while it stands.
+    Ok(Ended {
+        end: session.end(),
+        kept: Some(Kept::Changes(changes)),
+        unsaved,
+    })
 }
 
 fn usage(status: &ExitStatus, session: &Usage) -> String {

@@ -77,6 +77,7 @@ fn print(
         }
     };
     let mut code = SAME;
+    let mut heading = format!("in {}:\n", text::escape(path.display()));
     let mut differences = Differences::unbounded();
     for change in changes {
         let change = match change {
@@ -87,10 +88,7 @@ fn print(
                 continue;
             }
         };
-        let mut out = String::new();
-        if code == SAME {
-            out += &format!("in {}:\n", text::escape(path.display()));
-        }
+        let mut out = std::mem::take(&mut heading);
         out += &format!("{}\n", line(&change));
         out += &differences.text(&change, diff(&change));
         code = code.max(DIFFERENT);

@@ -49,7 +49,7 @@ pub(crate) enum RunFailure {
     #[error("the program ran, and what it changed cannot be looked at: {0}")]
     Changes(#[from] ChangesError),
     #[error("the program ran, and its changes were not kept: {0}")]
-    Save(#[source] SnapshotError),
+    Save(String),
 }
 
 impl RunFailure {

@@ -20,6 +20,16 @@ pub(crate) fn for_build(error: &BuildError) -> Vec<String> {
             "check the paths given with --workspace, --read and --write and in the policy file"
                 .into(),
         ],
+        BuildError::Protect(_) => vec![
+            "check the path given with --workspace".into(),
+            "--no-protect leaves its dangerous names writable".into(),
+        ],
+        BuildError::OverlaySource { .. } => {
+            vec!["check the path given with --workspace and in the policy file".into()]
+        }
+        BuildError::Store { .. } => {
+            vec!["name another directory with --upper disk:DIR, or a size of memory".into()]
+        }
         _ => Vec::new(),
     }
 }

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A running command, as `std::process::Child`, with one difference: **dropping it kills** the
 /// program and every descendant, and waits for their end. In a [`Session`](crate::Session), it kills
@@ -173,8 +173,10 @@ impl Child {
             return Ok(None);
         };
         // What the program wrote to a regular file is there once its end is known.
-        for relay in &mut self.relays {
-            if let Some(relay) = relay.take() {
+        let in_session = self.running.process.init_id().is_none();
+        for relay in self.relays.iter_mut().filter_map(Option::take) {
+            // What it left running in a session can hold its streams for good. The relay goes on then.
+            if !in_session || ends_within(&relay, RELAY) {
                 let _ = relay.join();
             }
         }
@@ -189,6 +191,20 @@ impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.running.process.readiness()
     }
+}
+
+/// How long the end of a program in a session waits for what it wrote to reach its file.
+const RELAY: Duration = Duration::from_millis(100);
+
+fn ends_within(relay: &JoinHandle<()>, limit: Duration) -> bool {
+    let until = Instant::now() + limit;
+    while !relay.is_finished() {
+        if Instant::now() >= until {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    true
 }
 
 fn read(mut pipe: impl Read) -> std::io::Result<Vec<u8>> {

@@ -17,7 +17,8 @@ pub fn with_prefix(directory: *const u8, prefix: *const u8) {
         return;
     }
     each_name(list, |name, _| {
-        if begins(name, prefix) {
+        // A prefix that is empty or a dot would begin `..` too.
+        if begins(name, prefix) && !is_dots(name) {
             remove(list, name, None);
         }
     });
@@ -57,7 +58,11 @@ fn remove(parent: i32, name: *const u8, top: Option<Top>) -> bool {
             return false;
         }
         let progress = match top {
-            Some(top) if top.depth >= DEPTH => move_up(parent, name, top.directory),
+            Some(top) if top.depth >= DEPTH => {
+                let moved = move_up(parent, name, top.directory);
+                close(directory);
+                return moved;
+            }
             Some(top) => empty(
                 directory,
                 Top {
@@ -98,23 +103,29 @@ fn empty(directory: i32, top: Top) -> bool {
 /// Moves a directory to the top under a name that nothing has.
 fn move_up(parent: i32, name: *const u8, top: i32) -> bool {
     static mut MOVED: u64 = 0;
-    // SAFETY: there is one thread.
-    let number = unsafe {
-        MOVED += 1;
-        MOVED
-    };
-    let mut text = *b"cofferdam-00000000000000000000\0";
-    write_number(&mut text, number as usize);
-    // SAFETY: renameat2(2) reads both names up to their NULs.
-    unsafe {
-        syscall!(
-            sysno::RENAMEAT2,
-            parent,
-            name,
-            top,
-            text.as_ptr(),
-            sysno::RENAME_NOREPLACE
-        ) >= 0
+    loop {
+        // SAFETY: there is one thread.
+        let number = unsafe {
+            MOVED += 1;
+            MOVED
+        };
+        let mut text = *b"cofferdam-00000000000000000000\0";
+        write_number(&mut text, number as usize);
+        // SAFETY: renameat2(2) reads both names up to their NULs.
+        let moved = unsafe {
+            syscall!(
+                sysno::RENAMEAT2,
+                parent,
+                name,
+                top,
+                text.as_ptr(),
+                sysno::RENAME_NOREPLACE
+            )
+        };
+        // A sandbox could have made such names; there are not more of them than it made.
+        if moved != -(sysno::EEXIST as isize) {
+            return moved >= 0;
+        }
     }
 }
 

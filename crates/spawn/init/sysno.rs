@@ -107,6 +107,7 @@ pub const TIOCSWINSZ: usize = 0x5414;
 pub const TIOCSCTTY: usize = 0x540e;
 
 pub const ENOENT: i32 = 2;
+pub const EEXIST: i32 = 17;
 pub const EINTR: i32 = 4;
 pub const EAGAIN: i32 = 11;
 pub const ENOMEM: i32 = 12;

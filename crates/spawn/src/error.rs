@@ -2,6 +2,7 @@
 
 use crate::protocol::MOST_PROGRAMS;
 use cofferdam_sys::Errno;
+use std::path::PathBuf;
 
 /// What init was doing when the program could not be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +58,24 @@ pub enum SpawnError {
         /// The kernel's answer.
         #[source]
         errno: Errno,
+    },
+    /// No directory to be cleaned when this process is gone.
+    #[error("{path:?} cannot be cleaned after this process; name an existing directory: {errno}")]
+    Watched {
+        /// The directory as it was given.
+        path: PathBuf,
+        /// The kernel's answer.
+        #[source]
+        errno: Errno,
+    },
+    /// What the names to be removed begin with would take more than belongs to this process.
+    #[error(
+        "{prefix:?} is no beginning of names that belong to this process alone; give one that is not \
+         empty, does not begin with a dot and holds no slash"
+    )]
+    Prefix {
+        /// The prefix as it was given.
+        prefix: String,
     },
     /// The control group could not be made.
     #[error(transparent)]

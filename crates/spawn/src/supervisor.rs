@@ -78,9 +78,11 @@ impl Supervisor {
         self.cgroup.take().and_then(|cgroup| cgroup.remove().ok())
     }
 
-    /// init still runs.
+    /// init still runs. Its socket closes before it counts as ended, which takes until the last process
+    /// of its namespace is gone; of one that starts many programs there is nothing else to read there.
     pub(crate) fn is_alive(&self) -> bool {
-        !self.reaped && fd::wait_readable(self.pidfd.as_fd(), Some(Duration::ZERO)) == Ok(false)
+        let quiet = |fd: &OwnedFd| fd::wait_readable(fd.as_fd(), Some(Duration::ZERO)) == Ok(false);
+        !self.reaped && quiet(&self.control) && quiet(&self.pidfd)
     }
 
     /// How often the memory limit has killed a process, where that is known.

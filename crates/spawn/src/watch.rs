@@ -31,9 +31,24 @@ pub(crate) fn ensure(directories: Vec<PathBuf>) -> Result<(), SpawnError> {
 /// name begins with `prefix`, with all it holds. A prefix must belong to this process alone.
 ///
 /// # Errors
-/// [`SpawnError`] when the process that does it cannot be started.
+/// [`SpawnError::Prefix`] for one that is empty, begins with a dot or is no part of a name,
+/// [`SpawnError::Watched`] where the directory cannot be found, and others when the process that does
+/// it cannot be started.
 pub fn remove_after_this_process(directory: &Path, prefix: &str) -> Result<(), SpawnError> {
-    watch(REMOVE, vec![directory.to_owned(), prefix.into()])
+    if prefix.is_empty() || prefix.starts_with('.') || prefix.contains(['/', '\0']) {
+        let prefix = prefix.to_owned();
+        return Err(SpawnError::Prefix { prefix });
+    }
+    // The watcher follows no link when it opens this, and a working directory changes; the dot asks
+    // for a directory.
+    let real = directory
+        .join(".")
+        .canonicalize()
+        .map_err(|error| SpawnError::Watched {
+            path: directory.to_owned(),
+            errno: Errno(error.raw_os_error().unwrap_or(libc::EINVAL)),
+        })?;
+    watch(REMOVE, vec![real, prefix.into()])
 }
 
 fn watch(kind: u32, texts: Vec<PathBuf>) -> Result<(), SpawnError> {

@@ -62,12 +62,12 @@ pub fn leave_nothing() {
         assert_eq!(piped.wait().expect("wait").code(), Some(3));
         // Of all orders, the one in which the session goes first.
         drop(session);
-        drop((piped, terminal));
+        drop((piped, terminal)); assert!(!descriptors().contains_key(&3));
     }
     let sandbox = Sandbox::builder().build().expect("the default policy");
     for _ in 0..5 {
         let pool = sandbox.pool(NonZero::new(3).expect("three")).expect("a pool");
-        pool.command("true").status().expect("true");
+        pool.command("true").status().expect("true"); drop(pool);
     }
     within(Duration::from_secs(2), || threads() == before.1);
     assert_eq!(have(), before);
@@ -79,6 +79,8 @@ pub fn full() {
     if !room_for(5 * MOST as u64) {
         return;
     }
+    // What is made once.
+    drop(session());
     let before = descriptors().len();
     let builder = Sandbox::builder().limits(|limits| limits.open_files(2 * MOST as u64));
     let session = builder.build().expect("a limit").start().expect("started");

@@ -31,6 +31,9 @@ impl Choice {
 
 /// Asks what to do with the changes of one directory. At the end of input nothing is applied.
 pub(super) fn ask(overlay: &OverlayChanges, listing: &Listing) -> io::Result<Choice> {
+    // What was typed before the first question is no answer to it, nor is what a terminal says by itself
+    // because the program asked it to.
+    let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
     let path = text::escape(overlay.path().display());
     let all = match (listing.risky, listing.changes() - listing.risky) {
         (0, _) => "[a]ll",
@@ -135,9 +138,6 @@ fn changes(overlay: &OverlayChanges) -> impl Iterator<Item = Change> {
 
 /// One line, in lower case; `None` at the end of input.
 fn answer() -> io::Result<Option<String>> {
-    // What was typed before the question is no answer to it, nor is what a terminal says by itself
-    // because a program asked it to.
-    let _ = tcflush(io::stdin(), FlushArg::TCIFLUSH);
     let mut line = Vec::new();
     loop {
         let mut byte = [0];

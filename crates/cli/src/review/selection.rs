@@ -44,7 +44,12 @@ impl Selection {
             [one] if one == "none" => What::None,
             _ if alone("all") => return Err(ComposeError::NotAlone("all")),
             _ if alone("none") => return Err(ComposeError::NotAlone("none")),
-            several => What::Named(several.iter().map(named).collect::<Result<_, _>>()?),
+            several => What::Named(
+                several
+                    .iter()
+                    .map(|one| named(one))
+                    .collect::<Result<_, _>>()?,
+            ),
         };
         Ok(Some(Self { what, risky }))
     }
@@ -100,9 +105,9 @@ impl Named {
     }
 }
 
-fn named(typed: &String) -> Result<Named, ComposeError> {
+fn named(typed: &str) -> Result<Named, ComposeError> {
     let refused = |why: String| ComposeError::Pattern {
-        given: typed.clone(),
+        given: typed.to_owned(),
         why,
     };
     let text = typed.trim_start_matches("./").trim_end_matches('/');
@@ -114,7 +119,7 @@ fn named(typed: &String) -> Result<Named, ComposeError> {
     }
     let pattern = Pattern::new(text).map_err(|error| refused(error.msg.into()))?;
     Ok(Named {
-        typed: typed.clone(),
+        typed: typed.to_owned(),
         pattern,
     })
 }
@@ -124,7 +129,7 @@ mod tests {
     use super::*;
 
     fn covers(pattern: &str, path: &str) -> bool {
-        let named = named(&pattern.to_owned()).expect("a pattern");
+        let named = named(pattern).expect("a pattern");
         named.covers(Path::new(path))
     }
 

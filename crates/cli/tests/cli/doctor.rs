@@ -75,3 +75,29 @@ fn text_json_and_exit_code_agree() {
         }
     }
 }
+
+#[test]
+fn overlays_are_spoken_of() {
+    let json = call(&["doctor", "--json"]);
+    let host: serde_json::Value = serde_json::from_str(&json.stdout).expect("json");
+    let layers = host["layers"].as_array().expect("a list");
+    let of = |name: &str| {
+        let found = layers.iter().find(|one| one["layer"] == name);
+        found.expect("a layer").clone()
+    };
+    let filesystem = of("filesystem");
+    if filesystem["available"] == false {
+        return;
+    }
+    let facts = filesystem["facts"].as_array().expect("a list");
+    let missing = filesystem["missing"].as_array().expect("a list");
+    let there = facts.iter().any(|fact| fact == "overlays");
+    let lacking = missing.iter().any(|one| one["what"] == "overlays");
+    assert_ne!(there, lacking, "{filesystem}");
+    // What it says is what happens.
+    let here = crate::common::directory();
+    let options = ["--overlay", "-w", crate::common::text(here.path())];
+    let ended = crate::common::run(&options, &["touch", "made"]);
+    assert_eq!(ended.code == Some(0), there, "{ended:?}");
+    assert!(!here.path().join("made").exists());
+}

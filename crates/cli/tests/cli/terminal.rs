@@ -1,6 +1,7 @@
 //! The terminal stays as it was.
 
-use crate::common::{cofferdam, directory, lacking, text, until, wait, walls};
+use crate::common::{cofferdam, directory, text, until, wait, walls};
+use crate::pty::has_setsid;
 use nix::pty::{OpenptyResult, openpty};
 use nix::sys::termios::{LocalFlags, Termios, tcgetattr};
 use std::fs::File;
@@ -20,17 +21,6 @@ fn on_terminal(pty: &OpenptyResult, words: &[&str]) -> Command {
     let stream = || Stdio::from(pty.slave.try_clone().expect("dup"));
     command.stdin(stream()).stdout(stream()).stderr(stream());
     command
-}
-
-fn has_setsid() -> bool {
-    let found = Command::new("setsid")
-        .arg("--version")
-        .stdout(Stdio::null())
-        .status();
-    if found.is_err() {
-        lacking("setsid of util-linux, to make a session");
-    }
-    found.is_ok()
 }
 
 #[test]
