@@ -199,7 +199,8 @@ fn what_is_refused() {
         script(&error.into_session().expect("the session"), "true");
 
         // Another directory as an overlay, and none.
-        let other = Ground::in_directory(base).overlay(false);
+        let elsewhere = Ground::in_directory(base);
+        let other = elsewhere.overlay(false);
         for sandbox in [&other, &direct] {
             let error = sandbox.start_from(&first).expect_err("another policy");
             let SpawnError::Prepare(inner) = &error else { panic!("{error}") };

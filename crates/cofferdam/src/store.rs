@@ -75,8 +75,9 @@ pub(crate) struct Temporary {
     path: Option<PathBuf>,
 }
 
-/// Begins with a dot, as no name of what it becomes does.
-const TEMPORARY: &str = ".cofferdam-";
+/// Begins as no name of what it becomes does, and not with a dot, which the watcher takes for none of
+/// its own.
+const TEMPORARY: &str = "+cofferdam-";
 
 impl Temporary {
     pub(crate) fn make(parent: &Path) -> io::Result<Self> {

@@ -74,6 +74,14 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(marker.exists(), "the control left no mark");
     fs::remove_file(&marker).expect("remove");
+    let session = plan.start().expect("the plan works");
+    assert!(session.is_alive() && session.handed_out().is_some());
+    let over = common::sh("echo ran > /over/marker && cat /over/marker");
+    let mut process = session.spawn(&over, stdio).expect("a session works");
+    let ended = process.wait(None).expect("wait").expect("an end");
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(!marker.exists(), "an overlay wrote through");
+    drop((process, session));
 
     let before = evidence(&groups);
     let points = plan.operations().len();
@@ -91,26 +99,32 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
         // From the last to the first, the newest fault is always the one that is met.
         let errno = Errno([libc::EPERM, libc::EIO, libc::ENOSPC, libc::ENOSYS][index % 4]);
         plan.danger_fail_at(index, errno);
-        let error = plan.spawn(&command, stdio).expect_err("the fault");
-        match &error {
-            SpawnError::Operation {
-                index: at,
-                kind,
-                errno: got,
-                ..
-            } => {
-                assert_eq!(
-                    (*at, *kind, *got),
-                    (index, Operation::Fail(errno.raw()), errno)
-                );
+        let errors = [
+            plan.spawn(&command, stdio).map(drop),
+            plan.start().map(drop),
+        ];
+        for error in errors {
+            let error = error.expect_err("the fault");
+            match &error {
+                SpawnError::Operation {
+                    index: at,
+                    kind,
+                    errno: got,
+                    ..
+                } => {
+                    assert_eq!(
+                        (*at, *kind, *got),
+                        (index, Operation::Fail(errno.raw()), errno)
+                    );
+                }
+                other => panic!("at {index}: {other:?}"),
             }
-            other => panic!("at {index}: {other:?}"),
+            let text = error.to_string();
+            assert!(
+                text.contains(&format!("step {index} ")) && text.contains(&errno.to_string()),
+                "{text}"
+            );
         }
-        let text = error.to_string();
-        assert!(
-            text.contains(&format!("step {index} ")) && text.contains(&errno.to_string()),
-            "{text}"
-        );
         assert!(
             !marker.exists(),
             "the program ran although operation {index} failed"
@@ -134,6 +148,7 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
         "NewSession",
         "BecomeIds",
         "Mount",
+        "HandOut",
         "CloseDescriptors",
         "Rlimit",
         "DropCapabilities",

@@ -2,7 +2,9 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
-use cofferdam_namespaces::{Bind, Credentials, IdMap, MapWriter, Namespaces, View};
+use cofferdam_namespaces::{
+    Bind, Credentials, IdMap, Lower, MapWriter, Namespaces, Overlay, Upper, View,
+};
 use cofferdam_seccomp::{Arch, Profile};
 use cofferdam_spawn::{CgroupPlan, Command, Layers, Plan};
 use cofferdam_sys::cred;
@@ -12,7 +14,7 @@ use std::fs::File;
 use std::path::Path;
 
 /// Every layer, as the facade would put them up: a view of the system's programs with `workspace`
-/// at `/work`, no network, and where this user may have one, a control group.
+/// at `/work` and as an overlay at `/over`, no network, and where this user may have one, a control group.
 pub fn layers(workspace: &Path) -> Layers {
     let root = cred::geteuid() == 0;
     let outside = 0x7123_4567;
@@ -53,6 +55,16 @@ pub fn layers(workspace: &Path) -> Layers {
     let view = view
         .hide("/usr/share/doc")
         .bind(workspace, "/work", workspace_bind);
+    let lower = Lower {
+        source: workspace.to_owned(),
+        id_mapped: root.then_some(owner),
+    };
+    let overlay = Overlay {
+        lowers: vec![lower],
+        upper: Upper::Memory,
+        exec: true,
+    };
+    let view = view.overlay("/over", overlay).upper_memory(1 << 20, None);
     use cofferdam_landlock::{Access, Ruleset, probe};
     let ruleset = Ruleset::new().scope_abstract_unix().scope_signals();
     let ruleset = ruleset
@@ -60,6 +72,7 @@ pub fn layers(workspace: &Path) -> Layers {
         .inside("/tmp", Access::WriteExec);
     let ruleset = ruleset
         .inside("/dev", Access::Device)
+        .inside("/over", Access::WriteExec)
         .path(workspace, Access::WriteExec);
     let limits = cofferdam_cgroups::Limits {
         processes: Some(64),
