@@ -20,7 +20,7 @@ pub fn run(command: &[&str]) -> Outcome {
         // A signal over and over, for so many milliseconds.
         ["flood", pid, signal, time] => flood(number(pid), number(signal), number(time)),
         ["orphans", count] => orphans(number(count)),
-        // A hundred children that ignore everything but SIGKILL, in process groups of their own.
+        // Children that ignore everything but SIGKILL, in process groups of their own.
         ["crowd", count] => crowd(number(count)),
         ["get-descriptor", pid] => get_descriptor(number(pid)),
         ["get-child-s-descriptor"] => with_sleeping_child(get_descriptor),
@@ -32,10 +32,6 @@ pub fn run(command: &[&str]) -> Outcome {
         // Every descriptor number gets bytes as init and the host exchange them.
         ["imitate"] => imitate(),
         ["fill", path] => fill(path),
-        ["environment-size"] => {
-            let size: usize = std::env::args().chain(std::env::vars().map(|(_, value)| value)).map(|text| text.len()).sum();
-            Ok(size.to_string())
-        }
         other => unknown(other),
     }
 }

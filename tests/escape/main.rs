@@ -10,14 +10,18 @@
 
 mod bare;
 mod descriptors;
+mod direct;
 mod document;
 mod files;
 mod identity;
 mod ipc;
 mod mounts;
 mod network;
+mod overlay;
 mod processes;
+mod pty;
 mod replacing;
+mod roots;
 mod sandboxes;
 mod sessions;
 mod support;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod changes;
+mod direct;
 mod ending;
 mod enforcement;
 mod limits;
@@ -9,7 +10,9 @@ mod overlay;
 mod pool;
 mod pty;
 mod refusals;
+mod roots;
 mod sessions;
+mod snapshots;
 mod streams;
 mod support;
 mod trees;

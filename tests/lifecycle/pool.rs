@@ -20,7 +20,9 @@ fn says(pool: &Pool, script: &str) -> String {
     let output = pool.command("sh").args(["-c", script]).output();
     let output = output.expect("the shell runs");
     assert!(output.enforcement.is_full());
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// The process 1 of each environment that this process holds.
@@ -106,7 +108,10 @@ fn commands_of_a_pool_are_like_any_other() {
     assert!(status.expect("sleep").timed_out());
     // What cannot be started costs one environment and no more.
     for _ in 0..4 {
-        let error = pool.command("no-such-program").spawn().expect_err("missing");
+        let error = pool
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
         assert!(matches!(error, SpawnError::NotFound { .. }), "{error:?}");
     }
     assert!(pool.wait_ready(SOON));
@@ -144,7 +149,14 @@ fn commands_outlive_their_pool() {
     let output = child.wait_with_output().expect("wait");
     assert_eq!(output.stdout, b"alive\n");
     // A command that was kept puts its own walls up.
-    assert_eq!(command.stdout(Stdio::null()).status().expect("again").code(), Some(0));
+    assert_eq!(
+        command
+            .stdout(Stdio::null())
+            .status()
+            .expect("again")
+            .code(),
+        Some(0)
+    );
 }
 
 #[test]
@@ -172,9 +184,15 @@ fn an_environment_that_is_killed_while_it_waits_is_not_used() {
     let pool = pool(&sandbox, 3);
     // Other tests of this program have children, too: those of the filler's thread and of the first
     // are found as the ones without descendants whose state is not known to any handle.
-    let stands: Vec<u32> = inits().into_iter().filter(|pid| !before.contains(pid)).collect();
+    let stands: Vec<u32> = inits()
+        .into_iter()
+        .filter(|pid| !before.contains(pid))
+        .collect();
     let own = fs::read_to_string("/proc/thread-self/children").expect("children");
-    let first: u32 = own.trim().parse().expect("the first was put up by this thread");
+    let first: u32 = own
+        .trim()
+        .parse()
+        .expect("the first was put up by this thread");
     assert!(stands.contains(&first));
     kill_from_outside(first);
     thread::sleep(Duration::from_millis(20));
@@ -190,11 +208,16 @@ fn walls_that_cannot_be_put_up_are_known_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let place = directory.path().join("workspace");
     fs::create_dir(&place).expect("a directory");
-    let sandbox = Sandbox::builder().workspace(&place).build().expect("a workspace");
+    let sandbox = Sandbox::builder()
+        .workspace(&place)
+        .build()
+        .expect("a workspace");
     drop(pool(&sandbox, 1));
     // Another directory than the policy was built from.
     fs::remove_dir(&place).expect("removed");
-    let error = sandbox.pool(NonZero::new(2).expect("two")).expect_err("it is gone");
+    let error = sandbox
+        .pool(NonZero::new(2).expect("two"))
+        .expect_err("it is gone");
     println!("{error}");
     assert!(matches!(error, SpawnError::Layer { .. }), "{error:?}");
 }

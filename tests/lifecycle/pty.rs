@@ -102,12 +102,19 @@ fn alone_in_a_session_and_in_a_pool_there_is_a_terminal() {
 fn the_size_can_be_changed_and_the_program_hears_of_it() {
     let sandbox = sandbox();
     let script = "trap 'stty size' WINCH; echo ready; while :; do sleep 0.02; done";
-    let mut child = sandbox.command("bash").args(["-c", script]).pty(SIZE).spawn().expect("bash");
+    let mut child = sandbox
+        .command("sh")
+        .args(["-c", script])
+        .pty(SIZE)
+        .spawn()
+        .expect("sh");
     let mut person = Person::at(&mut child);
     person.sees("ready");
     assert_eq!(person.pty.size().expect("a size"), SIZE);
     for (rows, columns) in [(10, 20), (999, 500), (24, 80)] {
         let size = PtySize { rows, columns };
+        // A shell that is at work in its trap does not hear of another.
+        thread::sleep(Duration::from_millis(100));
         person.pty.resize(size).expect("resized");
         person.sees(&format!("{rows} {columns}"));
         assert_eq!(person.pty.size().expect("a size"), size);
@@ -121,9 +128,16 @@ fn a_shell_has_job_control() {
     let sandbox = sandbox();
     let session = sandbox.start().expect("started");
     let pool = sandbox.pool(NonZero::new(1).expect("one")).expect("a pool");
-    for mut command in [sandbox.command("bash"), session.command("bash"), pool.command("bash")] {
+    for mut command in [
+        sandbox.command("bash"),
+        session.command("bash"),
+        pool.command("bash"),
+    ] {
         let marker = marker();
-        command.args(["--norc", "--noediting", "-i"]).env("PS1", "prompt> ").pty(SIZE);
+        command
+            .args(["--norc", "--noediting", "-i"])
+            .env("PS1", "prompt> ")
+            .pty(SIZE);
         let mut child = command.spawn().expect("bash");
         let mut person = Person::at(&mut child);
         let greeting = person.sees("prompt> ");
@@ -178,7 +192,12 @@ fn closing_the_terminal_hangs_up() {
         let pty = child.pty.take().expect("a terminal");
         let copy = pty.try_clone().expect("a copy");
         drop(pty);
-        assert!(child.wait_timeout(Duration::from_millis(100)).expect("wait").is_none());
+        assert!(
+            child
+                .wait_timeout(Duration::from_millis(100))
+                .expect("wait")
+                .is_none()
+        );
         drop(OwnedFd::from(copy));
         let status = child.wait().expect("wait");
         assert_eq!(status.signal(), Some(libc_hangup()), "{status}");
@@ -230,7 +249,14 @@ fn terminals_of_one_session_are_separate_and_seen_by_the_same_user() {
     assert!(!two.sees("for two\r\nfor two\r\n").contains("one"));
     // Programs of one session run under one user, who may write to its terminals.
     let script = "echo hello > /dev/pts/1";
-    assert!(session.command("sh").args(["-c", script]).status().expect("the shell").success());
+    assert!(
+        session
+            .command("sh")
+            .args(["-c", script])
+            .status()
+            .expect("the shell")
+            .success()
+    );
     two.sees("hello");
     // A number is used again.
     drop((first, one));

@@ -113,12 +113,21 @@ fn time_limits_are_those_of_each_command() {
     let mut short = short.spawn().expect("sleep");
     assert!(short.wait().expect("wait").timed_out());
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(200) && took < Duration::from_millis(600), "{took:?}");
+    assert!(
+        took >= Duration::from_millis(200) && took < Duration::from_millis(600),
+        "{took:?}"
+    );
     assert!(policy.try_wait().expect("wait").is_none());
     let status = policy.wait().expect("wait");
-    assert!(status.timed_out() && status.signal() == Some(libc::SIGKILL), "{status}");
+    assert!(
+        status.timed_out() && status.signal() == Some(libc::SIGKILL),
+        "{status}"
+    );
     let took = start.elapsed();
-    assert!(took >= Duration::from_millis(700) && took < SOON, "{took:?}");
+    assert!(
+        took >= Duration::from_millis(700) && took < SOON,
+        "{took:?}"
+    );
     // The limit is for each command, not for the session.
     goes_on(&session);
 }
@@ -130,12 +139,21 @@ fn what_is_left_in_the_background_serves_later_commands() {
     let builder = Sandbox::builder().filesystem(|files| files.rule(rule));
     let session = builder.build().expect("a policy").start().expect("started");
     // Started by a shell that ends at once.
-    let script = "/server live serve 8000 hello > /tmp/log & until [ -s /tmp/log ]; do sleep 0.01; done";
-    assert!(sh(&session, script).stdout(Stdio::null()).status().expect("the shell").success());
+    let script =
+        "/server live serve 8000 hello > /tmp/log & until [ -s /tmp/log ]; do sleep 0.01; done";
+    assert!(
+        sh(&session, script)
+            .stdout(Stdio::null())
+            .status()
+            .expect("the shell")
+            .success()
+    );
     assert_eq!(says(&session, "/server live fetch 8000"), "done hello");
     // And one that is a command itself.
     let mut server = session.command("/server");
-    server.args(["live", "serve", "8001", "other"]).stdout(Stdio::piped());
+    server
+        .args(["live", "serve", "8001", "other"])
+        .stdout(Stdio::piped());
     let mut server = server.spawn().expect("the server");
     let mut lines = BufReader::new(server.stdout.take().expect("piped")).lines();
     assert_eq!(lines.next().expect("a line").expect("text"), "ready");
@@ -163,16 +181,24 @@ fn a_daemon_that_holds_a_stream_does_not_hold_its_starter() {
     let path = directory.path().join("log");
     let script = "echo before; (setsid sh -c 'sleep 0.5; echo later; exec sleep 1000' &)";
     let start = Instant::now();
-    let status = sh(&session, script).stdout(File::create(&path).expect("a file")).status();
+    let status = sh(&session, script)
+        .stdout(File::create(&path).expect("a file"))
+        .status();
     assert!(status.expect("the shell").success());
-    assert!(start.elapsed() < Duration::from_millis(450), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_millis(450),
+        "{:?}",
+        start.elapsed()
+    );
     assert_eq!(fs::read_to_string(&path).expect("the file"), "before\n");
     // What it writes later arrives all the same.
     let later = || fs::read_to_string(&path).expect("the file") == "before\nlater\n";
     assert!(within(SOON, later));
     // Without a daemon all is there at once.
     let script = "head -c 3M /dev/zero";
-    let status = sh(&session, script).stdout(File::create(&path).expect("a file")).status();
+    let status = sh(&session, script)
+        .stdout(File::create(&path).expect("a file"))
+        .status();
     assert!(status.expect("the shell").success());
     assert_eq!(fs::metadata(&path).expect("the file").len(), 3 << 20);
 }
@@ -209,7 +235,13 @@ fn daemons_outlive_their_starter_and_others_do_not() {
             command.timeout(Duration::from_millis(600));
         }
         let child = command.spawn().expect("the shell");
-        let started = || processes_with(&goes).len() >= 5 && !processes_with(&stays).is_empty();
+        // setsid(1) has made its session when it has become the other program.
+        let is_sleep = |pid: &i32| {
+            let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            line.starts_with(b"sleep")
+        };
+        let stands = || processes_with(&stays).iter().any(is_sleep);
+        let started = || processes_with(&goes).len() >= 5 && stands();
         assert!(within(SOON, started), "{how}: {:?}", processes_with(&goes));
         end(child);
         assert!(
@@ -254,17 +286,26 @@ fn dropping_a_session_leaves_nothing() {
     let session = session();
     let (init, marker) = (session.id(), marker());
     let script = format!("trap '' TERM HUP; setsid setsid sleep {marker} & sleep {marker}");
-    let mut child = sh(&session, &script).stdout(Stdio::null()).spawn().expect("the shell");
+    let mut child = sh(&session, &script)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the shell");
     let mut command = session.command("true");
     assert!(within(SOON, || processes_with(&marker).len() >= 3));
     drop(session);
     assert_eq!(processes_with(&marker), [] as [i32; 0]);
     let stat = fs::read_to_string(format!("/proc/{init}/stat")).unwrap_or_default();
     assert!(!stat.contains("(init)"), "process 1 is still there: {stat}");
-    assert_eq!(fs::read_to_string("/proc/self/mountinfo").expect("mounts"), mounts);
+    assert_eq!(
+        fs::read_to_string("/proc/self/mountinfo").expect("mounts"),
+        mounts
+    );
     // A child that outlives it has been killed.
     let status = child.wait().expect("wait");
-    assert_eq!((status.code(), status.signal()), (None, Some(libc::SIGKILL)));
+    assert_eq!(
+        (status.code(), status.signal()),
+        (None, Some(libc::SIGKILL))
+    );
     assert!(!status.timed_out());
     child.kill().expect("killing what has ended is no error");
     // And a command of it cannot be started any more.
@@ -279,7 +320,11 @@ fn dropping_a_session_leaves_nothing() {
 #[test]
 fn ending_a_session_tells_what_it_used() {
     let session = session();
-    session.command("sleep").arg("0.05").status().expect("sleep");
+    session
+        .command("sleep")
+        .arg("0.05")
+        .status()
+        .expect("sleep");
     let end = session.end();
     assert!(end.usage.wall >= Duration::from_millis(50), "{end:?}");
     assert!(end.taken_away.is_empty());
@@ -301,7 +346,10 @@ fn sixteen_threads_start_commands_in_one_session() {
                     let output = sh(session, &script).args(["name", &long]).output();
                     let output = output.expect("the shell");
                     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-                    assert_eq!(said.trim_end(), format!("name {n} {round} {long}").trim_end());
+                    assert_eq!(
+                        said.trim_end(),
+                        format!("name {n} {round} {long}").trim_end()
+                    );
                 }
             });
         }
@@ -329,14 +377,16 @@ fn starting_while_others_end_mixes_nothing_up() {
                                 assert_eq!(status.expect("the shell").code(), Some(code));
                             }
                             1 => {
-                                let mut child = session.command("sleep").arg("1000").spawn().expect("sleep");
+                                let mut child =
+                                    session.command("sleep").arg("1000").spawn().expect("sleep");
                                 child.kill().expect("kill");
                                 assert_eq!(child.wait().expect("wait").signal(), Some(9));
                             }
                             2 => drop(sh(session, "sleep 1000 & wait").spawn().expect("the shell")),
                             _ => {
                                 let limit = Duration::from_millis(1 + n);
-                                let status = session.command("sleep").arg("1000").timeout(limit).status();
+                                let status =
+                                    session.command("sleep").arg("1000").timeout(limit).status();
                                 assert!(status.expect("sleep").timed_out());
                             }
                         }
@@ -345,7 +395,10 @@ fn starting_while_others_end_mixes_nothing_up() {
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join().expect("a thread")).sum()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a thread"))
+            .sum()
     });
     println!("{started} commands");
     assert!(started > 40, "{started}");
@@ -357,17 +410,39 @@ fn starting_while_others_end_mixes_nothing_up() {
 fn what_cannot_be_started_leaves_the_session_as_it_was() {
     let session = session();
     for round in 0..3 {
-        let error = session.command("no-such-program").spawn().expect_err("missing");
-        assert!(matches!(error, SpawnError::NotFound { .. }) && error.is_program(), "{error:?}");
+        let error = session
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
+        assert!(
+            matches!(error, SpawnError::NotFound { .. }) && error.is_program(),
+            "{error:?}"
+        );
         let error = session.command("/tmp").spawn().expect_err("a directory");
-        assert!(matches!(error, SpawnError::NotExecutable { .. }), "{error:?}");
-        says(&session, "echo '#!/no/such/interpreter' > /tmp/script; chmod 755 /tmp/script");
-        let error = session.command("/tmp/script").spawn().expect_err("no interpreter");
+        assert!(
+            matches!(error, SpawnError::NotExecutable { .. }),
+            "{error:?}"
+        );
+        says(
+            &session,
+            "echo '#!/no/such/interpreter' > /tmp/script; chmod 755 /tmp/script",
+        );
+        let error = session
+            .command("/tmp/script")
+            .spawn()
+            .expect_err("no interpreter");
         assert!(matches!(error, SpawnError::NotFound { .. }), "{error:?}");
-        let error = session.command("true").current_dir("/no/such").spawn().expect_err("missing");
+        let error = session
+            .command("true")
+            .current_dir("/no/such")
+            .spawn()
+            .expect_err("missing");
         match error {
             SpawnError::Directory { directory, errno } => {
-                assert_eq!((directory.to_str(), errno.raw()), (Some("/no/such"), libc::ENOENT));
+                assert_eq!(
+                    (directory.to_str(), errno.raw()),
+                    (Some("/no/such"), libc::ENOENT)
+                );
             }
             other => panic!("{other:?}"),
         }
@@ -375,17 +450,30 @@ fn what_cannot_be_started_leaves_the_session_as_it_was() {
         let fits = "x".repeat((128 << 10) - 1);
         let mut command = sh(&session, "echo ${#1} ${#LONG}");
         command.args(["sh", &fits]).env("LONG", &fits[..100_000]);
-        assert_eq!(command.output().expect("fits").stdout, b"131071 100000\n", "{round}");
+        assert_eq!(
+            command.output().expect("fits").stdout,
+            b"131071 100000\n",
+            "{round}"
+        );
         let mut command = session.command("true");
         let error = command.arg(fits + "x").spawn().expect_err("too long");
-        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        assert!(
+            matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG),
+            "{error:?}"
+        );
         let mut command = session.command("true");
         command.env("LONG", "x".repeat(200_000));
         let error = command.spawn().expect_err("too long");
-        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        assert!(
+            matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG),
+            "{error:?}"
+        );
         let all = (0..80).map(|_| "x".repeat(100_000));
         let error = session.command("true").args(all).spawn().expect_err("8 MB");
-        assert!(matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG), "{error:?}");
+        assert!(
+            matches!(&error, SpawnError::NotExecutable { errno, .. } if errno.raw() == libc::E2BIG),
+            "{error:?}"
+        );
         goes_on(&session);
     }
 }
@@ -399,12 +487,21 @@ fn the_limit_of_processes_is_for_all_commands_together() {
         .collect();
     let error = session.command("true").spawn().expect_err("a seventh");
     match &error {
-        SpawnError::Host(_) => assert!(error.to_string().contains("no process could be made"), "{error}"),
+        SpawnError::Host(_) => assert!(
+            error.to_string().contains("no process could be made"),
+            "{error}"
+        ),
         other => panic!("{other:?}"),
     }
     assert!(session.is_alive());
     drop(all.pop());
-    assert!(session.command("true").status().expect("room for one").success());
+    assert!(
+        session
+            .command("true")
+            .status()
+            .expect("room for one")
+            .success()
+    );
 }
 
 #[test]
@@ -423,13 +520,22 @@ fn a_small_limit_of_open_files_is_a_clear_error() {
     assert!(matches!(error, SpawnError::Host(_)), "{error:?}");
     assert!(error.to_string().contains("Too many open files"), "{error}");
     // So it stays, and what runs goes on.
-    assert!(matches!(session.command("true").spawn(), Err(SpawnError::Host(_))));
+    assert!(matches!(
+        session.command("true").spawn(),
+        Err(SpawnError::Host(_))
+    ));
     assert!(session.is_alive());
     for child in &mut all {
         assert!(child.try_wait().expect("wait").is_none());
     }
     drop(all.pop());
-    assert!(session.command("true").status().expect("room for one").success());
+    assert!(
+        session
+            .command("true")
+            .status()
+            .expect("room for one")
+            .success()
+    );
     drop(all);
     assert_eq!(says(&session, "ulimit -n"), "24");
 }
@@ -447,7 +553,10 @@ fn output_comes_while_the_command_runs() {
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     for n in 0..50 {
         writeln!(stdin, "{n}").expect("a reader");
-        assert_eq!(lines.next().expect("a line").expect("text"), format!("got {n}"));
+        assert_eq!(
+            lines.next().expect("a line").expect("text"),
+            format!("got {n}")
+        );
         if n % 10 == 0 {
             goes_on(&session);
         }
@@ -463,7 +572,10 @@ fn output_comes_while_the_command_runs() {
 fn signals_reach_the_program_alone() {
     let session = session();
     let script = "trap 'echo got' USR1; echo ready; (trap '' USR1; sleep 1000) & wait; wait";
-    let mut child = sh(&session, script).stdout(Stdio::piped()).spawn().expect("the shell");
+    let mut child = sh(&session, script)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the shell");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     assert_eq!(lines.next().expect("a line").expect("text"), "ready");
     child.signal(libc::SIGUSR1).expect("a program");
@@ -478,18 +590,32 @@ fn the_death_of_process_1_is_an_error_and_no_hang() {
     let session = session();
     let marker = marker();
     let script = format!("setsid sleep {marker} & sleep {marker}");
-    let mut child = sh(&session, &script).stdout(Stdio::null()).spawn().expect("the shell");
-    let mut other = session.command("sleep").arg(&marker).spawn().expect("sleep");
+    let mut child = sh(&session, &script)
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("the shell");
+    let mut other = session
+        .command("sleep")
+        .arg(&marker)
+        .spawn()
+        .expect("sleep");
     assert!(within(SOON, || processes_with(&marker).len() >= 4));
     kill_from_outside(session.id());
     for child in [&mut child, &mut other] {
         let status = child.wait().expect("wait");
-        assert_eq!((status.code(), status.signal()), (None, Some(libc::SIGKILL)));
+        assert_eq!(
+            (status.code(), status.signal()),
+            (None, Some(libc::SIGKILL))
+        );
     }
     let start = Instant::now();
     let error = session.command("true").spawn().expect_err("it is gone");
     assert!(matches!(error, SpawnError::SessionEnded(_)), "{error:?}");
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
     assert!(!session.is_alive(), "its socket has closed");
     assert!(within(SOON, || processes_with(&marker).is_empty()));
     drop(session);
@@ -497,10 +623,18 @@ fn the_death_of_process_1_is_an_error_and_no_hang() {
 
 #[test]
 fn memory_beyond_the_limit_ends_one_command() {
-    let build = || Sandbox::builder().limits(|limits| limits.memory_mib(64)).build();
+    let build = || {
+        Sandbox::builder()
+            .limits(|limits| limits.memory_mib(64))
+            .build()
+    };
     let sandbox = match build() {
         Ok(sandbox) => sandbox,
-        Err(cofferdam::BuildError::Unavailable { layer: cofferdam::Layer::Cgroup, reason, .. }) => {
+        Err(cofferdam::BuildError::Unavailable {
+            layer: cofferdam::Layer::Cgroup,
+            reason,
+            ..
+        }) => {
             if is_root() {
                 lacks("a control group that root may use");
             }
@@ -511,14 +645,25 @@ fn memory_beyond_the_limit_ends_one_command() {
     let session = sandbox.start().expect("started");
     let mut bystander = session.command("sleep").arg("1000").spawn().expect("sleep");
     let hog = ["if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"];
-    let status = session.command("dd").args(hog).stderr(Stdio::null()).status().expect("dd");
-    assert!(status.oom_killed() && status.signal() == Some(libc::SIGKILL), "{status}");
+    let status = session
+        .command("dd")
+        .args(hog)
+        .stderr(Stdio::null())
+        .status()
+        .expect("dd");
+    assert!(
+        status.oom_killed() && status.signal() == Some(libc::SIGKILL),
+        "{status}"
+    );
     assert!(status.usage().peak_memory.expect("a peak") > 32 << 20);
     // The kernel takes the largest; init is the smallest.
     assert!(bystander.try_wait().expect("wait").is_none());
     goes_on(&session);
     let status = session.command("true").status().expect("true");
-    assert!(!status.oom_killed(), "an old kill is not this command's: {status}");
+    assert!(
+        !status.oom_killed(),
+        "an old kill is not this command's: {status}"
+    );
     drop(bystander);
     let end = session.end();
     assert!(end.usage.peak_memory.expect("a peak") > 32 << 20, "{end:?}");
@@ -529,9 +674,19 @@ fn a_workspace_is_shared_with_the_host_and_between_commands() {
     let directory = tempfile::tempdir().expect("a directory");
     fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).expect("mode");
     let builder = Sandbox::builder().workspace(directory.path());
-    let session = builder.build().expect("a workspace").start().expect("started");
+    let session = builder
+        .build()
+        .expect("a workspace")
+        .start()
+        .expect("started");
     says(&session, "echo inside > file");
-    assert_eq!(fs::read_to_string(directory.path().join("file")).expect("read"), "inside\n");
+    assert_eq!(
+        fs::read_to_string(directory.path().join("file")).expect("read"),
+        "inside\n"
+    );
     fs::write(directory.path().join("new"), "outside").expect("write");
-    assert_eq!(says(&session, "cat new; pwd"), format!("outside{}", directory.path().display()));
+    assert_eq!(
+        says(&session, "cat new; pwd"),
+        format!("outside{}", directory.path().display())
+    );
 }

@@ -215,7 +215,7 @@ impl Run<'_> {
             FileType::Regular => self
                 .walk
                 .open_file(&entry.name, found)
-                .and_then(|file| attributes::has_origin(file.as_fd()))
+                .and_then(|opened| attributes::has_origin(opened.file.as_fd()))
                 .unwrap_or(true),
             FileType::Directory => self
                 .walk
@@ -255,16 +255,16 @@ fn open_unchanged(
     walk: &Walk,
     name: &OsStr,
     found: &Found,
-) -> Result<(std::fs::File, Stat), Problem> {
-    let file = walk
+) -> Result<(fs::OpenFile, Stat), Problem> {
+    let opened = walk
         .open_file(name, found)
         .map_err(Problem::io("open the new file"))?;
-    let now = fs::stat(file.as_fd()).map_err(Problem::io("look at the new file"))?;
+    let now = opened.stat().map_err(Problem::io("look at the new file"))?;
     let seen = &found.stat;
     // Making a file readable changes its ctime.
     let touched = seen.mode & 0o400 != 0 && seen.changed != now.changed;
     if touched || (seen.size, seen.modified) != (now.size, now.modified) {
         return Err(Refusal::ChangedMeanwhile.into());
     }
-    Ok((file.into(), now))
+    Ok((opened, now))
 }

@@ -12,7 +12,6 @@ use crate::state::{FileType, Stat, State};
 use crate::tree::Tree;
 use crate::walk::{Entry, Event, Found, Walk};
 use std::ffi::OsStr;
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::path::Path;
@@ -270,17 +269,17 @@ impl Compared {
             FileType::Regular if before.size != after.size => Ok(kind(Some(Kind::Modified))),
             FileType::Regular => {
                 let [a, b] = found.map(|found| walk.open_file(name, found));
-                let b = File::from(b?);
-                let Ok(a) = a.map(File::from) else {
+                let b = b?;
+                let Ok(a) = a else {
                     return Ok(Self {
                         kind: Some(Kind::Modified),
                         unreadable: true,
                     });
                 };
-                if !content::equal(&a, &b, after.size)? {
+                if !content::equal(&a.file, &b.file, after.size)? {
                     return Ok(kind(Some(Kind::Modified)));
                 }
-                let differs = modes || !attributes::equal(a.as_fd(), b.as_fd())?;
+                let differs = modes || !attributes::equal(a.file.as_fd(), b.file.as_fd())?;
                 Ok(kind(metadata(differs)))
             }
             FileType::Symlink if before.target != after.target => Ok(kind(Some(Kind::Modified))),

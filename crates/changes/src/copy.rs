@@ -2,12 +2,13 @@
 
 use crate::error::CopyError;
 use crate::fs::{self, Repair};
-use crate::state::{FileType, Id, Stat};
+use crate::links::{First, Links};
+use crate::state::{FileType, Stat};
 use crate::tree::Owners;
 use crate::walk::{Event, Found, Layer, Plan, Walk};
 use crate::{attributes, content};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, RawMode, Timespec, Timestamps, UTIME_OMIT, Uid};
-use std::collections::HashMap;
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
@@ -21,14 +22,16 @@ const DEPTH: usize = 400;
 /// shows the same. Nothing may write to either meanwhile.
 ///
 /// Modes, times, the user's and the overlay's extended attributes, holes and hard links stay, and owners
-/// as `owners` translates them. Set-user-ID and set-group-ID bits of files are dropped; sockets, which
-/// nobody listens on any more, are left out.
+/// as `owners` translates them; of whiteouts that they are there. Set-user-ID and set-group-ID bits of
+/// files are dropped; sockets, which nobody listens on any more, are left out. Directories may lie 400
+/// deep.
 ///
 /// # Errors
 /// [`CopyError`] with the entry that failed; what was copied so far is left to the caller to remove.
 pub fn copy_upper(from: &OwnedFd, to: &OwnedFd, owners: Owners) -> Result<(), CopyError> {
     let root = |source| CopyError::Root { source };
-    let place = fs::open_within(from.as_fd(), c".", OFlags::PATH).map_err(root)?;
+    // Not `.` in it, which its mode may keep from being opened.
+    let place = from.try_clone().map_err(root)?;
     let whole = fs::stat(place.as_fd()).map_err(root)?;
     let attributes_of = fs::repaired_directory(place.as_fd(), whole.id, Repair::Read);
     let attributes_of = attributes_of.map_err(root)?;
@@ -49,12 +52,13 @@ pub fn copy_upper(from: &OwnedFd, to: &OwnedFd, owners: Owners) -> Result<(), Co
         owners,
         target: fs::reopen_directory(target.as_fd()).map_err(root)?,
         open: Vec::new(),
-        linked: HashMap::new(),
+        linked: Links::default(),
+        closed: Vec::new(),
     };
     while let Some(event) = walk.next() {
         let (name, done) = match event.map_err(CopyError::Read)? {
             Event::Leave { name, .. } => {
-                let done = copy.leave();
+                let done = copy.leave(|| walk.path_of(&name));
                 (name, done)
             }
             Event::Entry(entry) => match &entry.a {
@@ -70,6 +74,7 @@ pub fn copy_upper(from: &OwnedFd, to: &OwnedFd, owners: Owners) -> Result<(), Co
             source,
         })?;
     }
+    copy.close()?;
     attributes::copy_all(
         attributes_of.fd.as_fd(),
         &fs::proc_path(copy.target.as_fd()),
@@ -78,13 +83,17 @@ pub fn copy_upper(from: &OwnedFd, to: &OwnedFd, owners: Owners) -> Result<(), Co
     .map_err(root)
 }
 
+/// What the owner of a directory needs to reach what is in it.
+const OWNER: u32 = 0o700;
+
 struct Copy {
     owners: Owners,
     target: OwnedFd,
     /// The copies of the directories that the walk is in, and what they are to look like.
     open: Vec<(OwnedFd, Stat)>,
-    /// Where files with several links were copied to first.
-    linked: HashMap<Id, PathBuf>,
+    linked: Links,
+    /// Directories that get a mode last with which nothing could be linked to what is in them.
+    closed: Vec<(PathBuf, Stat)>,
 }
 
 impl Copy {
@@ -94,17 +103,34 @@ impl Copy {
     }
 
     /// The times of a directory are its own again when nothing more is put into it.
-    fn leave(&mut self) -> io::Result<()> {
-        match self.open.pop() {
-            Some((fd, stat)) => self.finish(fd.as_fd(), &stat),
-            None => Ok(()),
+    fn leave(&mut self, path: impl FnOnce() -> PathBuf) -> io::Result<()> {
+        let Some((fd, stat)) = self.open.pop() else {
+            return Ok(());
+        };
+        if stat.mode & OWNER == OWNER {
+            return self.finish(fd.as_fd(), &stat);
         }
+        self.closed.push((path(), stat));
+        let mode = stat.mode | OWNER;
+        self.finish(fd.as_fd(), &Stat { mode, ..stat })
+    }
+
+    /// Closes the directories that have to be, those within others first.
+    fn close(&mut self) -> Result<(), CopyError> {
+        for (path, stat) in std::mem::take(&mut self.closed) {
+            let mode = Mode::from_raw_mode((stat.mode & 0o7777) as RawMode);
+            let done = fs::open_deep(self.target.as_fd(), &path)
+                .and_then(|dir| Ok(rustix::fs::chmod(fs::proc_path(dir.as_fd()), mode)?));
+            done.map_err(|source| CopyError::Entry { path, source })?;
+        }
+        Ok(())
     }
 
     fn entry(&mut self, walk: &Walk, name: &OsStr, found: &Found) -> io::Result<()> {
         let stat = &found.stat;
         match stat.file_type {
             FileType::Directory => self.directory(walk, name, found),
+            _ if stat.links > 1 && self.link(walk, name, stat)? => Ok(()),
             FileType::Regular => self.file(walk, name, found),
             FileType::Symlink => {
                 let text = fs::read_link(walk.directory_of(found)?, name)?;
@@ -117,10 +143,13 @@ impl Copy {
                 Ok(())
             }
             FileType::Fifo => {
-                let mode = Mode::from_raw_mode(stat.mode as RawMode);
                 let fifo = rustix::fs::FileType::Fifo;
-                rustix::fs::mknodat(self.here(), name, fifo, mode, 0)?;
-                self.own(name, stat)
+                rustix::fs::mknodat(self.here(), name, fifo, Mode::empty(), 0)?;
+                self.own(name, stat)?;
+                // The mask of this process does not count (umask(2)).
+                let made = fs::open_within(self.here(), name, OFlags::PATH)?;
+                let mode = Mode::from_raw_mode((stat.mode & 0o1777) as RawMode);
+                Ok(rustix::fs::chmod(fs::proc_path(made.as_fd()), mode)?)
             }
             FileType::Socket => Ok(()),
             _ => Err(io::Error::other("a device, which no sandbox can make")),
@@ -140,27 +169,27 @@ impl Copy {
         Ok(())
     }
 
+    /// Whether the name is a further one of what was copied before, and is that now.
+    fn link(&mut self, walk: &Walk, name: &OsStr, stat: &Stat) -> io::Result<bool> {
+        let Some(first) = self.linked.earlier(stat.id) else {
+            let path = walk.path_of(name);
+            self.linked.add(stat.id, First { path, lower: None });
+            return Ok(false);
+        };
+        let to = self.here();
+        let linked = rustix::fs::linkat(&self.target, &*first.path, to, name, AtFlags::empty());
+        match linked {
+            Ok(()) => Ok(true),
+            // A path longer than the kernel takes, or more names than the file system does, or a first
+            // name of a kind that is not copied: a copy of its own.
+            Err(Errno::NAMETOOLONG | Errno::MLINK | Errno::NOENT) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
+    }
+
     fn file(&mut self, walk: &Walk, name: &OsStr, found: &Found) -> io::Result<()> {
         let stat = &found.stat;
-        if stat.links > 1 {
-            if let Some(first) = self.linked.get(&stat.id) {
-                let linked = rustix::fs::linkat(
-                    &self.target,
-                    first.as_path(),
-                    self.here(),
-                    name,
-                    AtFlags::empty(),
-                );
-                match linked {
-                    // A path longer than the kernel takes: a copy of its own.
-                    Err(rustix::io::Errno::NAMETOOLONG) => {}
-                    other => return Ok(other?),
-                }
-            } else {
-                self.linked.insert(stat.id, walk.path_of(name));
-            }
-        }
-        let from: File = walk.open_file(name, found)?.into();
+        let from = walk.open_file(name, found)?;
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW;
         let to: File = rustix::fs::openat(
             self.here(),
@@ -169,8 +198,8 @@ impl Copy {
             Mode::from_raw_mode(0o600),
         )?
         .into();
-        content::copy(&from, &to, stat.size)?;
-        attributes::copy_all(from.as_fd(), &fs::proc_path(to.as_fd()))?;
+        content::copy(&from.file, &to, stat.size)?;
+        attributes::copy_all(from.file.as_fd(), &fs::proc_path(to.as_fd()))?;
         self.finish(to.as_fd(), stat)
     }
 

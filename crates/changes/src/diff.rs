@@ -9,7 +9,6 @@ use crate::tree::Tree;
 use crate::walk::{Found, Walk};
 use similar::{DiffOp, DiffTag, TextDiff};
 use std::fmt;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::unix::ffi::OsStrExt as _;
@@ -192,9 +191,9 @@ fn content_of(walk: &Walk, name: &std::ffi::OsStr, found: Option<&Found>) -> io:
     match found.stat.file_type {
         FileType::Regular if found.stat.size > LIMIT => Ok(Side::TooLarge),
         FileType::Regular => {
-            let file = File::from(walk.open_file(name, found)?);
+            let opened = walk.open_file(name, found)?;
             let size = usize::try_from(found.stat.size).unwrap_or(0);
-            Ok(Side::Bytes(content::read(&file, size)?))
+            Ok(Side::Bytes(content::read(&opened.file, size)?))
         }
         FileType::Symlink => {
             let target = crate::fs::read_link(walk.directory_of(found)?, name)?;

@@ -4,6 +4,7 @@ use crate::state::{Id, Stat};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
@@ -162,31 +163,66 @@ pub(crate) fn repaired_directory(
     })
 }
 
+/// A regular file, open for reading. Its mode is put back when it is closed, not before: the kernel
+/// asks for the right to read it again for each of its attributes (xattr(7)).
+#[derive(Debug)]
+pub(crate) struct OpenFile {
+    pub file: File,
+    mode: Option<u32>,
+}
+
+impl OpenFile {
+    /// What it is now, with the mode that it has when it is closed.
+    pub(crate) fn stat(&self) -> io::Result<Stat> {
+        let now = stat(self.file.as_fd())?;
+        Ok(Stat {
+            mode: self.mode.unwrap_or(now.mode),
+            ..now
+        })
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        if let Some(mode) = self.mode {
+            let _ = rustix::fs::fchmod(&self.file, Mode::from_raw_mode(mode));
+        }
+    }
+}
+
 /// Opens the regular file at `name` for reading, which is still the one in `seen`.
 pub(crate) fn open_file(
     dir: BorrowedFd<'_>,
     name: &OsStr,
     seen: &Stat,
     repair: Repair,
-) -> io::Result<OwnedFd> {
+) -> io::Result<OpenFile> {
     // Should a FIFO have taken its place, opening does not wait for a writer.
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let fd = if repair != Repair::Never && seen.mode & 0o400 == 0 && Repair::Read.needs(seen) {
+    let opened = if repair != Repair::Never && seen.mode & 0o400 == 0 && Repair::Read.needs(seen) {
         let place = open_within(dir, name, OFlags::PATH)?;
         let now = stat(place.as_fd())?;
         same(now.id, seen.id)?;
         let path = proc_path(place.as_fd());
         rustix::fs::chmod(&path, Mode::from_raw_mode(now.mode | 0o400))?;
         let opened = rustix::fs::open(&path, flags | OFlags::CLOEXEC, Mode::empty());
-        let _ = rustix::fs::chmod(&path, Mode::from_raw_mode(now.mode));
-        opened?
+        if opened.is_err() {
+            let _ = rustix::fs::chmod(&path, Mode::from_raw_mode(now.mode));
+        }
+        OpenFile {
+            file: opened?.into(),
+            mode: Some(now.mode),
+        }
     } else {
-        open_within(dir, name, flags)?
+        OpenFile {
+            file: open_within(dir, name, flags)?.into(),
+            mode: None,
+        }
     };
-    let now = stat(fd.as_fd())?;
+    let now = stat(opened.file.as_fd())?;
     same(now.id, seen.id)?;
     same(now.file_type, seen.file_type)?;
-    Ok(fd)
+    Ok(opened)
 }
 
 /// What the symbolic link at `name` says.

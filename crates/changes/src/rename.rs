@@ -7,7 +7,6 @@ use crate::state::FileType;
 use crate::tree::Tree;
 use crate::walk::{Event, Walk};
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -77,12 +76,12 @@ impl Tree {
         };
         let (walk, entry) = find(old)?;
         let found = entry.a.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let old = File::from(walk.open_file(&entry.name, found)?);
+        let old = walk.open_file(&entry.name, found)?;
         let size = found.stat.size;
         let (walk, entry) = find(new)?;
         let found = entry.b.as_ref().ok_or(io::ErrorKind::NotFound)?;
-        let new = File::from(walk.open_file(&entry.name, found)?);
-        Ok(size == found.stat.size && content::equal(&old, &new, size)?)
+        let new = walk.open_file(&entry.name, found)?;
+        Ok(size == found.stat.size && content::equal(&old.file, &new.file, size)?)
     }
 }
 

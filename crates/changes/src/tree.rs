@@ -156,7 +156,8 @@ impl Tree {
             for upper in tree.into_iter().flat_map(|tree| &tree.uppers) {
                 indexes.push(layers.len());
                 layers.push(Layer {
-                    root: fs::open_within(upper.as_fd(), c".", OFlags::PATH)?,
+                    // Not `.` in it, which its mode may keep from being opened.
+                    root: upper.try_clone()?,
                     repair: Repair::Read,
                     upper: true,
                 });

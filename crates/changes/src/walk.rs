@@ -9,7 +9,7 @@ mod frame;
 mod lookup;
 
 use crate::error::ReadError;
-use crate::fs::{self, Handle, Repair};
+use crate::fs::{self, Handle, OpenFile, Repair};
 use crate::state::Stat;
 use frame::Frame;
 use std::ffi::{OsStr, OsString};
@@ -205,7 +205,7 @@ impl Walk {
     }
 
     /// Opens a regular file that was just found.
-    pub(crate) fn open_file(&self, name: &OsStr, found: &Found) -> io::Result<OwnedFd> {
+    pub(crate) fn open_file(&self, name: &OsStr, found: &Found) -> io::Result<OpenFile> {
         let repair = self.plan.layers[found.layer].repair;
         fs::open_file(self.directory_of(found)?, name, &found.stat, repair)
     }

@@ -98,6 +98,12 @@ pub enum BuildError {
         #[source]
         error: io::Error,
     },
+    /// An overlay is to be shown behind a link of the view's own.
+    #[error("the overlay at {} lies behind a symbolic link: name the place where the link leads", .path.display())]
+    OverlayTarget {
+        /// Its path inside.
+        path: PathBuf,
+    },
     /// The directory for upper layers on disk cannot be made or used.
     #[error("{} cannot hold upper layers: {error}; name another with upper = {{ disk = … }}, or keep them in memory", .path.display())]
     Store {

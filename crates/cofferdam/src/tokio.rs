@@ -3,6 +3,10 @@
 //! Every future here is safe to cancel: dropping one loses nothing, and waiting can be started again.
 //! Nothing runs on the caller's runtime but the waiting itself.
 
+mod pty;
+
+pub use pty::Pty;
+
 use crate::enforcement::Enforcement;
 use crate::error::{RunError, SignalError, SpawnError, WaitError};
 use crate::output::{ExitStatus, Output};
@@ -73,6 +77,8 @@ pub struct Child {
     pub stdout: Option<ChildStdout>,
     /// The pipe from standard error, if it was asked for.
     pub stderr: Option<ChildStderr>,
+    /// The host's side of the terminal, if it was asked for.
+    pub pty: Option<Pty>,
     // Before the child, so that the runtime lets go of the descriptor first.
     readiness: AsyncFd<Readiness>,
     inner: crate::Child,
@@ -100,13 +106,15 @@ impl Child {
                 inner.stdin.take().map(ChildStdin::from_std).transpose()?,
                 inner.stdout.take().map(ChildStdout::from_std).transpose()?,
                 inner.stderr.take().map(ChildStderr::from_std).transpose()?,
+                inner.pty.take().map(Pty::new).transpose()?,
             ))
         };
-        let (readiness, stdin, stdout, stderr) = adopt().map_err(SpawnError::Stdio)?;
+        let (readiness, stdin, stdout, stderr, pty) = adopt().map_err(SpawnError::Stdio)?;
         Ok(Self {
             stdin,
             stdout,
             stderr,
+            pty,
             readiness,
             inner,
         })
@@ -123,7 +131,7 @@ impl Child {
     }
 
     /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
-    /// when this returns. Safe to cancel and to call again.
+    /// when this returns, unless it is one of a [`Session`](crate::Session)'s. Safe to cancel and to call again.
     ///
     /// # Errors
     /// [`WaitError`] when the kernel refuses to wait.
@@ -166,16 +174,19 @@ impl Child {
         self.inner.signal(signal)
     }
 
-    /// Closes standard input, reads what the program writes to its pipes, and waits for its end.
-    /// Dropping the future kills the command.
+    /// Closes standard input, reads what the program writes to its pipes, and waits for its end. What it
+    /// writes to a terminal is collected as standard output. Dropping the future kills the command.
     ///
     /// # Errors
     /// [`WaitError`] when a pipe cannot be read or the kernel refuses to wait.
     pub async fn wait_with_output(mut self) -> Result<Output, WaitError> {
         drop(self.stdin.take());
         let (stdout, stderr) = (self.stdout.take(), self.stderr.take());
-        let (stdout, stderr) =
+        let (mut stdout, stderr) =
             tokio::try_join!(read(stdout), read(stderr)).map_err(WaitError::Read)?;
+        if let Some(pty) = self.pty.take() {
+            stdout = read(Some(pty)).await.map_err(WaitError::Read)?;
+        }
         Ok(Output {
             stdout,
             stderr,

@@ -3,7 +3,7 @@
 #![cfg(feature = "tokio")]
 
 use cofferdam::tokio::Command;
-use cofferdam::{Sandbox, Stdio};
+use cofferdam::{PtySize, Sandbox, SpawnError, Stdio};
 use std::fs;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -124,4 +124,102 @@ async fn dropping_a_future_or_a_child_ends_the_tree() {
     assert!(runs(&second), "the control shows nothing");
     drop(child);
     assert!(!runs(&second), "it outlived its child");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_serves_many_tasks() {
+    let sandbox = sandbox();
+    let session = std::sync::Arc::new(sandbox.start().expect("started"));
+    let all: Vec<_> = (0..20)
+        .map(|n: i32| {
+            let session = session.clone();
+            tokio::spawn(async move {
+                let mut command = session.command("sh");
+                command.args(["-c", &format!("sleep 0.2; echo {n}; exit {n}")]);
+                let output = Command::from(command).output().await.expect("the shell");
+                assert_eq!(output.stdout, format!("{n}\n").as_bytes());
+                assert_eq!(output.status.code(), Some(n));
+            })
+        })
+        .collect();
+    for one in all {
+        one.await.expect("a task");
+    }
+    // A future that is dropped kills its command, and the session goes on.
+    let marker = marker(3);
+    let mut command = session.command("sleep");
+    command.arg(&marker);
+    let mut command = Command::from(command);
+    let limit = Duration::from_millis(200);
+    assert!(timeout(limit, command.status()).await.is_err());
+    assert!(!runs(&marker), "it outlived its future");
+    // A child that outlives its session has been killed.
+    let mut child = command.spawn().expect("sleep");
+    drop(std::sync::Arc::try_unwrap(session).expect("the last one"));
+    let status = timeout(Duration::from_secs(10), child.wait()).await;
+    assert_eq!(status.expect("in time").expect("wait").signal(), Some(9));
+    assert!(matches!(command.spawn(), Err(SpawnError::SessionEnded(_))));
+}
+
+#[tokio::test]
+async fn a_terminal_is_read_and_written() {
+    let sandbox = sandbox();
+    let size = PtySize {
+        rows: 30,
+        columns: 90,
+    };
+    let mut command = sandbox.command("sh");
+    command.args([
+        "-c",
+        "stty -echo; stty size; while read line; do echo got $line; done",
+    ]);
+    command.pty(size);
+    let mut child = Command::from(command).spawn().expect("the shell");
+    let mut pty = child.pty.take().expect("a terminal");
+    assert_eq!(pty.size().expect("a size"), size);
+    let mut seen = Vec::new();
+    let until = async |pty: &mut cofferdam::tokio::Pty, seen: &mut Vec<u8>, text: &str| {
+        let mut piece = [0; 256];
+        while !String::from_utf8_lossy(seen).contains(text) {
+            let n = pty.read(&mut piece).await.expect("read");
+            assert_ne!(
+                n,
+                0,
+                "{text:?} is not in {:?}",
+                String::from_utf8_lossy(seen)
+            );
+            seen.extend_from_slice(&piece[..n]);
+        }
+    };
+    until(&mut pty, &mut seen, "30 90").await;
+    // Nothing comes, and waiting for it blocks nobody.
+    let mut piece = [0; 256];
+    pty.write_all(b"one\n").await.expect("written");
+    until(&mut pty, &mut seen, "got one\r\n").await;
+    let nothing = timeout(Duration::from_millis(50), pty.read(&mut piece)).await;
+    assert!(nothing.is_err());
+    pty.resize(PtySize {
+        rows: 5,
+        columns: 6,
+    })
+    .expect("resized");
+    pty.write_all(b"two\n\x04").await.expect("written");
+    until(&mut pty, &mut seen, "got two\r\n").await;
+    assert!(child.wait().await.expect("wait").success());
+    assert_eq!(pty.read(&mut piece).await.expect("the end"), 0);
+}
+
+#[tokio::test]
+async fn what_is_written_to_a_terminal_is_collected() {
+    let sandbox = sandbox();
+    let mut command = sandbox.command("sh");
+    command.args(["-c", "seq 20000; exit 4"]).pty(PtySize {
+        rows: 24,
+        columns: 80,
+    });
+    let output = Command::from(command).output().await.expect("the shell");
+    assert_eq!(output.status.code(), Some(4));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.lines().count(), 20000);
+    assert!(text.ends_with("20000\r\n"));
 }

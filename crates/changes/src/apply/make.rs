@@ -50,7 +50,7 @@ impl Maker<'_> {
     pub(super) fn file(&self, found: &Found, after: &State) -> Result<Stat, Problem> {
         let (from, opened) = open_unchanged(self.walk, self.place.name, found)?;
         let new = self.place.new_file()?;
-        let result = self.fill(&new, &from, &opened, after);
+        let result = self.fill(&new, &from.file, &opened, after);
         let result = result.and_then(|()| self.place.put_file(&new));
         if let Err(problem) = result {
             new.discard(self.place.dir);
@@ -220,14 +220,14 @@ impl Maker<'_> {
         let chmod = |mode| {
             rustix::fs::chmod(&path, Mode::from_raw_mode(mode)).map_err(Problem::io("set the mode"))
         };
-        let (handle, file);
+        let (handle, opened);
         let from = if directory {
-            let opened = self.walk.open_directory(self.place.name, found);
-            handle = opened.map_err(Problem::io("open the new directory"))?;
+            let new = self.walk.open_directory(self.place.name, found);
+            handle = new.map_err(Problem::io("open the new directory"))?;
             handle.fd.as_fd()
         } else {
-            (file, _) = open_unchanged(self.walk, self.place.name, found)?;
-            file.as_fd()
+            (opened, _) = open_unchanged(self.walk, self.place.name, found)?;
+            opened.file.as_fd()
         };
         chown(there.as_fd(), after).map_err(Problem::io("set the owner"))?;
         // Attributes can be written only where the content can.

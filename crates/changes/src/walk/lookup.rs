@@ -101,7 +101,7 @@ impl Walk {
                 let handle = handle.ok_or(io::ErrorKind::NotFound)?;
                 let repair = self.plan.layers[layer].repair;
                 let file = fs::open_file(handle.fd.as_fd(), name, stat, repair)?;
-                attributes::is_whiteout(file.as_fd())
+                attributes::is_whiteout(file.file.as_fd())
             }
             _ => Ok(false),
         }

@@ -50,9 +50,14 @@ impl Overlay {
 
     /// The same with other lower directories.
     pub fn run_above(&self, lower: &str, script: &str) -> &Self {
+        self.run_with(lower, "upper", script)
+    }
+
+    /// The same with another upper directory.
+    pub fn run_with(&self, lower: &str, upper: &str, script: &str) -> &Self {
         let all = format!(
             "set -e\numask 022\ncd '{}'\n\
-             mount -t overlay overlay -o userxattr,lowerdir={lower},upperdir=upper,workdir=work merged\n\
+             mount -t overlay overlay -o userxattr,lowerdir={lower},upperdir={upper},workdir=work merged\n\
              cd merged\n{script}\n",
             self.dir.path().display()
         );

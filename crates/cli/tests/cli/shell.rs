@@ -60,9 +60,9 @@ fn keys_reach_the_program_inside() {
         shell.type_in("sh -c 'touch two; exec sleep 300'\n");
         until("it was interrupted", || here.path().join("two").exists());
         shell.type_in("\x1a");
-        shell.type_in("jobs > jobs; kill %1; echo do\"\"ne\n");
+        shell.type_in("jobs > jobs; kill -9 %1; wait; echo do\"\"ne\n");
         shell.shows("done");
-        shell.type_in("\x04");
+        shell.type_in("exit 0\n");
         let (code, screen) = shell.end();
         assert_eq!(code, Some(0), "{screen}");
         let jobs = fs::read_to_string(here.path().join("jobs")).expect("read");

@@ -7,7 +7,9 @@ use crate::identity::Account;
 use crate::preset::system::{self, System};
 use crate::preset::toolchains::Toolchains;
 use crate::store::Store;
-use cofferdam_namespaces::{Bind, IdMappedOwner, MappingError, MappingNamespace, Mounts, View};
+use cofferdam_namespaces::{
+    Bind, IdMappedOwner, MappingError, MappingNamespace, MountedUpper, Mounts, View,
+};
 use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys, Upper};
 use std::collections::HashSet;
 use std::ffi::OsString;
@@ -139,7 +141,6 @@ fn view(
                 let overlay =
                     overlays.add(&entry.target, &entry.source, entry.exec, true, owner)?;
                 owners.extend(overlay.lowers.iter().filter_map(|lower| lower.id_mapped));
-                files.fresh.push((entry.target.clone(), entry.exec));
                 layout.view.overlay(&entry.target, overlay)
             }
             Access::Read | Access::Write => {
@@ -172,9 +173,6 @@ fn view(
         let owner = |path: &Path| owner(context, path);
         let overlay = overlays.add(Path::new("/"), root, true, writable, owner)?;
         owners.extend(overlay.lowers.iter().filter_map(|lower| lower.id_mapped));
-        if writable {
-            files.fresh.push(("/".into(), true));
-        }
         layout.view = layout.view.root(overlay);
     }
     if let Upper::Memory(size) = filesystem.upper {
@@ -182,6 +180,10 @@ fn view(
     }
     let mounts = layout.view.prepare()?;
     files.overlaid = overlays.finish(context, mounts.overlays())?;
+    let written = files.overlaid.iter();
+    let written = written.filter(|overlaid| overlaid.upper != MountedUpper::None);
+    let written = written.map(|overlaid| (overlaid.place.clone(), overlaid.exec));
+    files.fresh.extend(written);
     files.mounts = Some(mounts);
     files.mappings = owners
         .into_iter()

@@ -34,8 +34,12 @@ pub(crate) struct Frozen {
 /// A directory of the host that is shown as an overlay.
 #[derive(Debug)]
 pub(crate) struct Overlaid {
-    /// Its path inside.
+    /// Its path inside, as the policy has it.
     pub target: PathBuf,
+    /// The same without the links on the way.
+    pub place: PathBuf,
+    /// Programs in it can be executed.
+    pub exec: bool,
     /// The host's directory.
     pub source: PathBuf,
     /// The same, opened when the plan was made: what happens to the path does not matter.
@@ -71,6 +75,7 @@ struct Made {
     source: PathBuf,
     frozen: Vec<PathBuf>,
     owner: Option<IdMappedOwner>,
+    exec: bool,
     root: bool,
 }
 
@@ -113,6 +118,7 @@ impl<'a> Overlays<'a> {
             source: source.to_owned(),
             frozen,
             owner: owner(source),
+            exec,
             root: target == Path::new("/"),
         });
         Ok(Overlay {
@@ -139,12 +145,9 @@ impl<'a> Overlays<'a> {
         self.made
             .into_iter()
             .map(|made| {
-                let real = std::fs::canonicalize(&made.target).ok();
-                let at = |mounted: &&MountedOverlay| {
-                    mounted.target == made.target || Some(&mounted.target) == real.as_ref()
+                let Some(mounted) = find(&made, mounted) else {
+                    return Err(BuildError::OverlayTarget { path: made.target });
                 };
-                let upper = mounted.iter().find(at);
-                let upper = upper.map_or(MountedUpper::None, |mounted| mounted.upper.clone());
                 let lower = File::options()
                     .read(true)
                     .custom_flags(libc::O_PATH | libc::O_DIRECTORY)
@@ -163,17 +166,28 @@ impl<'a> Overlays<'a> {
                     _ => Owners::Same,
                 };
                 Ok(Overlaid {
+                    place: mounted.target.clone(),
+                    exec: made.exec,
                     target: made.target,
                     source: made.source,
                     lower,
                     frozen: made.frozen,
-                    upper,
+                    upper: mounted.upper.clone(),
                     owners,
                     root: made.root,
                 })
             })
             .collect()
     }
+}
+
+/// The overlay as it is mounted: at its target, or where the host's links lead from there.
+fn find<'a>(made: &Made, mounted: &'a [MountedOverlay]) -> Option<&'a MountedOverlay> {
+    let exactly = mounted.iter().find(|one| one.target == made.target);
+    exactly.or_else(|| {
+        let real = std::fs::canonicalize(&made.target).ok()?;
+        mounted.iter().find(|one| one.target == real)
+    })
 }
 
 /// The store on disk, if the policy's overlays have theirs there.

@@ -70,7 +70,8 @@ pub(super) fn profile() -> Profile {
         .rule("prctl", prctl())
         .rule("seccomp", seccomp())
         .rules(OF_PROCESS.split_ascii_whitespace(), &not_process_1(0))
-        .rules(["setpriority", "ioprio_set"], &not_process_1(1))
+        .rule("setpriority", priority([0, 1]))
+        .rule("ioprio_set", priority([1, 2]))
         .rule("move_pages", Rule::allow_if([Condition::dword_eq(0, 0)]))
 }
 
@@ -78,6 +79,17 @@ pub(super) fn profile() -> Profile {
 /// files or processor time it would be of no use.
 pub(super) fn not_process_1(argument: u8) -> Rule {
     Rule::allow_if([Condition::dword_ne(argument, 1)])
+}
+
+/// The same for the priority of a process or a group, of which that of process 1 has its number too; not of
+/// all that a user has, process 1 among them (setpriority(2), ioprio_set(2)).
+fn priority([process, group]: [u32; 2]) -> Rule {
+    [process, group]
+        .into_iter()
+        .fold(Rule::default_action(), |rule, which| {
+            let conditions = [Condition::dword_eq(0, which), Condition::dword_ne(1, 1)];
+            rule.when(conditions, Action::Allow)
+        })
 }
 
 /// All `CLONE_NEW*` bits of clone(2). `CLONE_NEWTIME` (0x80) lies among the exit signal's bits, where
