@@ -44,11 +44,17 @@ fn list(root: &Path, all: bool) -> Outcome {
             "{:?} {:o} {}",
             path,
             data.mode(),
-            if data.uid() == owner { "own".into() } else { data.uid().to_string() }
+            if data.uid() == owner {
+                "own".into()
+            } else {
+                data.uid().to_string()
+            }
         );
         let kind = data.file_type();
         if kind.is_file() {
-            let first = first_names.entry(data.ino()).or_insert_with(|| path.clone());
+            let first = first_names
+                .entry(data.ino())
+                .or_insert_with(|| path.clone());
             text += &format!(" {} {}.{}", data.size(), data.mtime(), data.mtime_nsec());
             text += &content(&full, data.size());
             if *first != path {
@@ -125,7 +131,10 @@ fn change(root: &Path) -> io::Result<()> {
     let at = |path: &str| root.join(path);
     let mode = |path: &str, mode| fs::set_permissions(at(path), Permissions::from_mode(mode));
     fs::write(at("modified"), "new\nline\n")?;
-    File::options().append(true).open(at("appended"))?.write_all(b"more\n")?;
+    File::options()
+        .append(true)
+        .open(at("appended"))?
+        .write_all(b"more\n")?;
     fs::remove_file(at("removed"))?;
     mode("mode", 0o755)?;
     mode("mode-directory", 0o700)?;
@@ -237,7 +246,8 @@ fn map_and_write(path: &str) -> Outcome {
     let fd = std::os::fd::AsRawFd::as_raw_fd(&file);
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping of the file, which is open as the protection says.
-    let memory = unsafe { libc::mmap(std::ptr::null_mut(), 1, protection, libc::MAP_SHARED, fd, 0) };
+    let memory =
+        unsafe { libc::mmap(std::ptr::null_mut(), 1, protection, libc::MAP_SHARED, fd, 0) };
     if memory == libc::MAP_FAILED {
         return Err(io::Error::last_os_error());
     }

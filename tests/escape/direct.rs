@@ -9,9 +9,15 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 fn ask(session: &Session, attack: &[&str]) -> String {
-    let output = session.command(INSIDE).args(attack).timeout(PATIENCE).output();
+    let output = session
+        .command(INSIDE)
+        .args(attack)
+        .timeout(PATIENCE)
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// A repository with what a person's programs obey.
@@ -45,7 +51,12 @@ fn what_programs_outside_obey_does_not_change() {
         let (path, beside) = (text(name), format!("{tree}/beside"));
         let aside = format!("{tree}/aside");
         let directory = text(name.parent().expect("a directory"));
-        let first = name.strip_prefix(&tree).expect("in it").iter().next().expect("a name");
+        let first = name
+            .strip_prefix(&tree)
+            .expect("in it")
+            .iter()
+            .next()
+            .expect("a name");
         let first = scene.workspace.join(first);
         let mut attacks: Vec<Vec<&str>> = vec![
             vec!["files", "write", &beside, "mine"],
@@ -68,13 +79,20 @@ fn what_programs_outside_obey_does_not_change() {
         let before = trace(name);
         let answers = inside(&sandbox, &attacks);
         assert_eq!(trace(name), before, "{path}: {answers:?}");
-        assert_eq!(answers.iter().filter(|answer| done(answer)).count(), 1, "{path}: {answers:?}");
+        assert_eq!(
+            answers.iter().filter(|answer| done(answer)).count(),
+            1,
+            "{path}: {answers:?}"
+        );
         let _ = fs::remove_file(&beside);
     }
     // The control: without the protection the same program changes them.
     let open = build(scene.wall().filesystem(|files| files.protect(false)));
     for name in &names {
-        assert_eq!(one_inside(&open, &["files", "write", text(name), "changed"]), "done");
+        assert_eq!(
+            one_inside(&open, &["files", "write", text(name), "changed"]),
+            "done"
+        );
         assert_eq!(fs::read(name).expect("a file"), b"changed");
     }
 }
@@ -83,10 +101,17 @@ fn what_programs_outside_obey_does_not_change() {
 fn what_programs_outside_would_obey_is_taken_away() {
     let scene = Scene::new();
     repository::make(&scene.workspace);
-    let names = [".mcp.json", ".envrc", ".git/config.worktree", ".git/commondir"];
+    let names = [
+        ".mcp.json",
+        ".envrc",
+        ".git/config.worktree",
+        ".git/commondir",
+    ];
     let attacks: Vec<[String; 4]> = names
         .iter()
-        .map(|name| ["files", "write", text(&scene.workspace.join(name)), "made"].map(str::to_owned))
+        .map(|name| {
+            ["files", "write", text(&scene.workspace.join(name)), "made"].map(str::to_owned)
+        })
         .collect();
     let run = |sandbox: &cofferdam::Sandbox| {
         for attack in &attacks {
@@ -102,7 +127,10 @@ fn what_programs_outside_would_obey_is_taken_away() {
     let sandbox = build(scene.wall());
     for name in [".vscode", ".claude", ".husky"] {
         let link = scene.workspace.join(name);
-        one_inside(&sandbox, &["files", "symlink", text(&scene.beyond), text(&link)]);
+        one_inside(
+            &sandbox,
+            &["files", "symlink", text(&scene.beyond), text(&link)],
+        );
         assert!(!link.is_symlink(), "{name}");
     }
     assert_eq!(trace(&scene.beyond.join("settings.json")), before);
@@ -133,14 +161,21 @@ fn removing_follows_no_link() {
     assert_eq!(lines.next().expect("a line").expect("text"), "ready");
     let mut taken = 0;
     while swapping.try_wait().expect("a state").is_none() {
-        let status = session.command(INSIDE).args(["processes", "directory"]).status();
+        let status = session
+            .command(INSIDE)
+            .args(["processes", "directory"])
+            .status();
         taken += status.expect("an attacker").taken_away().len();
         assert_eq!(state(), before);
     }
     println!("{taken} names were taken away meanwhile");
     assert!(taken > 0);
     let end = session.end();
-    assert!(end.taken_away.iter().all(cofferdam::TakenAway::is_removed), "{:?}", end.taken_away);
+    assert!(
+        end.taken_away.iter().all(cofferdam::TakenAway::is_removed),
+        "{:?}",
+        end.taken_away
+    );
     assert!(!name.join("settings.json").exists());
     assert_eq!(state(), before);
     // The control: a removal that goes by the path follows such a link.
@@ -184,7 +219,9 @@ fn a_forged_pointer_shows_nothing() {
     let secret = victim.join(".git/secret");
     let head = victim.join(".git/HEAD");
     let pointers: [&dyn Fn(&Path); 4] = [
-        &|git| fs::write(git, format!("gitdir: {}\n", victim.join(".git").display())).expect("a file"),
+        &|git| {
+            fs::write(git, format!("gitdir: {}\n", victim.join(".git").display())).expect("a file")
+        },
         &|git| fs::write(git, "gitdir: ../beyond/victim/.git\n").expect("a file"),
         &|git| symlink(victim.join(".git"), git).expect("a link"),
         &|git| {
@@ -199,13 +236,19 @@ fn a_forged_pointer_shows_nothing() {
         let git = scene.workspace.join(".git");
         forge(&git);
         // The control: git outside believes it.
-        let believed = repository::command(&scene.workspace).args(["log", "--format=%s"]).output();
+        let believed = repository::command(&scene.workspace)
+            .args(["log", "--format=%s"])
+            .output();
         let believed = believed.expect("git");
         assert_eq!(believed.stdout, b"one\n", "{number}");
         let sandbox = build(scene.wall());
         for file in [&secret, &head] {
             assert!(done(&one_outside(&["files", "read", text(file)])));
-            assert_eq!(one_inside(&sandbox, &["files", "read", text(file)]), "ENOENT", "{number}");
+            assert_eq!(
+                one_inside(&sandbox, &["files", "read", text(file)]),
+                "ENOENT",
+                "{number}"
+            );
         }
         drop(sandbox);
         let _ = fs::remove_file(&git);
@@ -219,10 +262,18 @@ fn a_worktree_gives_no_way_to_its_repository() {
     let main = scene.beyond.join("main");
     repository::make(&main);
     let linked = scene.workspace.join("linked");
-    repository::git(&main, ["worktree", "add", "-q", "-b", "topic", text(&linked)]);
+    repository::git(
+        &main,
+        ["worktree", "add", "-q", "-b", "topic", text(&linked)],
+    );
     let sandbox = build(wall().workspace(&linked));
     let own = main.join(".git/worktrees/linked");
-    let kept = [main.join(".git/config"), main.join("file"), own.join("commondir"), own.join("gitdir")];
+    let kept = [
+        main.join(".git/config"),
+        main.join("file"),
+        own.join("commondir"),
+        own.join("gitdir"),
+    ];
     let hook = main.join(".git/hooks/post-commit");
     let before = kept.each_ref().map(|path| trace(path));
     for path in kept.iter().chain([&hook]) {
@@ -231,16 +282,37 @@ fn a_worktree_gives_no_way_to_its_repository() {
             &["files", "write", text(path), "changed"],
             &["files", "unlink", text(path)],
             &["files", "rename", text(path), text(&aside)],
-            &["files", "rename", text(path.parent().expect("above")), text(&aside)],
+            &[
+                "files",
+                "rename",
+                text(path.parent().expect("above")),
+                text(&aside),
+            ],
         ];
         // Some are done, to a directory of the sandbox's own that leads to the repository.
         let answers = inside(&sandbox, &attacks);
-        assert_eq!(kept.each_ref().map(|path| trace(path)), before, "{answers:?}");
+        assert_eq!(
+            kept.each_ref().map(|path| trace(path)),
+            before,
+            "{answers:?}"
+        );
         assert!(!hook.exists(), "{answers:?}");
     }
-    assert_eq!(one_inside(&sandbox, &["files", "read", text(&main.join("file"))]), "ENOENT");
+    assert_eq!(
+        one_inside(&sandbox, &["files", "read", text(&main.join("file"))]),
+        "ENOENT"
+    );
     // The controls: what git needs is there, and outside all of it can be written.
-    assert!(done(&one_inside(&sandbox, &["files", "read", text(&own.join("HEAD"))])));
-    assert_eq!(one_outside(&["files", "write", text(&hook), "changed"]), "done");
-    assert_eq!(one_outside(&["files", "write", text(&kept[0]), "changed"]), "done");
+    assert!(done(&one_inside(
+        &sandbox,
+        &["files", "read", text(&own.join("HEAD"))]
+    )));
+    assert_eq!(
+        one_outside(&["files", "write", text(&hook), "changed"]),
+        "done"
+    );
+    assert_eq!(
+        one_outside(&["files", "write", text(&kept[0]), "changed"]),
+        "done"
+    );
 }

@@ -27,14 +27,23 @@ const ATTACKS: &[&[&str]] = &[
 
 fn at(file: &Path) -> Vec<Vec<String>> {
     let word = |word: &&str| word.replace("FILE", text(file));
-    ATTACKS.iter().map(|attack| attack.iter().map(word).collect()).collect()
+    ATTACKS
+        .iter()
+        .map(|attack| attack.iter().map(word).collect())
+        .collect()
 }
 
 /// The answers in a session.
 fn ask(session: &Session, attack: &[&str]) -> String {
-    let output = session.command(INSIDE).args(attack).timeout(PATIENCE).output();
+    let output = session
+        .command(INSIDE)
+        .args(attack)
+        .timeout(PATIENCE)
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// A store in which the layers of a root's sandbox can be reached by their id.
@@ -48,7 +57,10 @@ fn store(scene: &Scene) -> PathBuf {
 }
 
 fn uppers(scene: &Scene) -> [Upper; 2] {
-    [Upper::Memory(Bytes::mib(64)), Upper::Disk(Some(store(scene)))]
+    [
+        Upper::Memory(Bytes::mib(64)),
+        Upper::Disk(Some(store(scene))),
+    ]
 }
 
 fn overlaid(scene: &Scene, upper: Upper) -> Sandbox {
@@ -58,7 +70,9 @@ fn overlaid(scene: &Scene, upper: Upper) -> Sandbox {
 
 fn apply(changes: &Changes) {
     for overlay in changes.overlays() {
-        overlay.apply(|_| true).unwrap_or_else(|error| panic!("{error}"));
+        overlay
+            .apply(|_| true)
+            .unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -76,7 +90,10 @@ fn what_is_done_in_an_overlay_stays_there() {
         for attack in &attacks {
             let attack: Vec<&str> = attack.iter().map(String::as_str).collect();
             let answer = ask(&session, &attack);
-            assert!(done(&answer), "it is not the host's to refuse: {attack:?} {answer}");
+            assert!(
+                done(&answer),
+                "it is not the host's to refuse: {attack:?} {answer}"
+            );
             assert_eq!(list(), before, "{attack:?}");
         }
         drop(session);
@@ -96,25 +113,38 @@ fn the_layers_have_no_names_inside() {
     let scene = Scene::new();
     fs::write(scene.workspace.join("file"), "the host's").expect("a file");
     let store = store(&scene);
-    let session = overlaid(&scene, Upper::Disk(Some(store.clone()))).start().expect("a session");
+    let session = overlaid(&scene, Upper::Disk(Some(store.clone())))
+        .start()
+        .expect("a session");
     let at = |name: &str| scene.workspace.join(name);
     let (new, node, file) = (at("new"), at("node"), at("file"));
     let write = ["files", "write", text(&new), "inside"];
     assert_eq!(ask(&session, &write), "done");
     let layers = fs::read_dir(&store).expect("the store").flatten();
-    let upper = layers.map(|layer| layer.path().join("0/upper/new")).find(|path| path.exists());
+    let upper = layers
+        .map(|layer| layer.path().join("0/upper/new"))
+        .find(|path| path.exists());
     let upper = upper.expect("it is on the host");
     let read = ["files", "read", text(&upper)];
     assert_eq!(one_outside(&read), "done inside");
     assert_eq!(ask(&session, &read), "ENOENT");
-    let table = session.command("grep").args(["overlay", "/proc/self/mountinfo"]).output();
+    let table = session
+        .command("grep")
+        .args(["overlay", "/proc/self/mountinfo"])
+        .output();
     let table = String::from_utf8_lossy(&table.expect("grep").stdout).into_owned();
     assert!(table.contains(" - overlay "), "{table}");
     assert!(!table.contains(text(&store)), "{table}");
     // Nor is a whiteout a program's to make, or a mark of the overlay's own.
     let node = ["files", "mknod", text(&node), "0", "0"];
     assert_eq!(ask(&session, &node), "EPERM");
-    let mark = ["trees", "attribute", text(&file), "trusted.overlay.redirect", "/x"];
+    let mark = [
+        "trees",
+        "attribute",
+        text(&file),
+        "trusted.overlay.redirect",
+        "/x",
+    ];
     assert_eq!(ask(&session, &mark), "EPERM");
 }
 
@@ -131,15 +161,39 @@ fn forged_marks_lead_nowhere() {
         let made = scene.workspace.join("made");
         assert_eq!(ask(&session, &["files", "mkdir", text(&made)]), "done");
         let above = format!("/..{}", text(&scene.beyond));
-        for path in [&made, &scene.workspace.join("directory"), &scene.workspace.join("directory/file")] {
-            for (name, value) in [("redirect", above.as_str()), ("opaque", "y"), ("metacopy", ""), ("whiteout", "y")] {
+        for path in [
+            &made,
+            &scene.workspace.join("directory"),
+            &scene.workspace.join("directory/file"),
+        ] {
+            for (name, value) in [
+                ("redirect", above.as_str()),
+                ("opaque", "y"),
+                ("metacopy", ""),
+                ("whiteout", "y"),
+            ] {
                 for family in ["user.overlay", "user.overlay.overlay"] {
-                    ask(&session, &["trees", "attribute", text(path), &format!("{family}.{name}"), value]);
+                    ask(
+                        &session,
+                        &[
+                            "trees",
+                            "attribute",
+                            text(path),
+                            &format!("{family}.{name}"),
+                            value,
+                        ],
+                    );
                 }
             }
         }
-        assert_eq!(ask(&session, &["files", "read", text(&made.join("secret"))]), "ENOENT");
-        let seen = ask(&session, &["files", "list", text(&scene.workspace.join("directory"))]);
+        assert_eq!(
+            ask(&session, &["files", "read", text(&made.join("secret"))]),
+            "ENOENT"
+        );
+        let seen = ask(
+            &session,
+            &["files", "list", text(&scene.workspace.join("directory"))],
+        );
         assert_eq!(seen, "done file");
         let changes = session.changes().expect("changes");
         drop(session);
@@ -156,7 +210,13 @@ fn forged_marks_lead_nowhere() {
         fs::remove_dir_all(&made).expect("removed");
     }
     // The control: outside such a mark can be set.
-    let mark = ["trees", "attribute", text(&scene.workspace), "user.overlay.redirect", "/x"];
+    let mark = [
+        "trees",
+        "attribute",
+        text(&scene.workspace),
+        "user.overlay.redirect",
+        "/x",
+    ];
     assert_eq!(one_outside(&mark), "done");
 }
 
@@ -174,12 +234,20 @@ fn applying_follows_no_link() {
         let session = overlaid(&scene, upper).start().expect("a session");
         let earlier = scene.workspace.join("earlier");
         let through = earlier.join("file");
-        assert_eq!(ask(&session, &["files", "write", text(&through), "written"]), "ENOENT");
+        assert_eq!(
+            ask(&session, &["files", "write", text(&through), "written"]),
+            "ENOENT"
+        );
         for attack in [
             &["files", "unlink", text(&earlier)] as &[&str],
             &["files", "mkdir", text(&earlier)],
             &["files", "write", text(&through), "written"],
-            &["files", "write", text(&scene.workspace.join("now/file")), "written"],
+            &[
+                "files",
+                "write",
+                text(&scene.workspace.join("now/file")),
+                "written",
+            ],
         ] {
             assert_eq!(ask(&session, attack), "done", "{attack:?}");
         }
@@ -202,7 +270,10 @@ fn applying_follows_no_link() {
         symlink(&scene.beyond, &earlier).expect("a link");
         fs::write(scene.beyond.join("other"), "x").expect("a file");
         fs::write(earlier.join("other"), "written").expect("a file");
-        assert_eq!(fs::read(scene.beyond.join("other")).expect("a file"), b"written");
+        assert_eq!(
+            fs::read(scene.beyond.join("other")).expect("a file"),
+            b"written"
+        );
         fs::remove_file(&now).expect("removed");
         fs::rename(scene.beyond.join("aside"), &now).expect("moved back");
     }
@@ -214,12 +285,26 @@ fn layers_are_removed_whatever_is_in_them() {
     let store = store(&scene);
     scene.canary("file");
     let before = trace(&scene.beyond.join("file"));
-    let session = overlaid(&scene, Upper::Disk(Some(store.clone()))).start().expect("a session");
+    let session = overlaid(&scene, Upper::Disk(Some(store.clone())))
+        .start()
+        .expect("a session");
     let deep = scene.workspace.join("deep");
     let out = scene.workspace.join("out");
-    assert_eq!(ask(&session, &["trees", "deep", text(&deep), "300"]), "done");
-    assert_eq!(ask(&session, &["files", "symlink", text(&scene.beyond), text(&out)]), "done");
-    assert_eq!(ask(&session, &["files", "chmod", text(&scene.workspace), "0"]), "done");
+    assert_eq!(
+        ask(&session, &["trees", "deep", text(&deep), "300"]),
+        "done"
+    );
+    assert_eq!(
+        ask(
+            &session,
+            &["files", "symlink", text(&scene.beyond), text(&out)]
+        ),
+        "done"
+    );
+    assert_eq!(
+        ask(&session, &["files", "chmod", text(&scene.workspace), "0"]),
+        "done"
+    );
     assert_eq!(fs::read_dir(&store).expect("the store").count(), 1);
     drop(session);
     assert_eq!(fs::read_dir(&store).expect("the store").count(), 0);

@@ -24,9 +24,15 @@ fn of(root: &Path) -> SandboxBuilder {
 }
 
 fn ask(sandbox: &Sandbox, attack: &[&str]) -> String {
-    let output = sandbox.command(PROGRAM).args(attack).timeout(PATIENCE).output();
+    let output = sandbox
+        .command(PROGRAM)
+        .args(attack)
+        .timeout(PATIENCE)
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 #[test]
@@ -36,7 +42,15 @@ fn the_host_s_files_are_not_in_another_root() {
     let canary = scene.canary("file");
     let sandbox = build(of(&root).workspace(&scene.workspace));
     assert!(done(&ask(&sandbox, &["files", "read", "/etc/name"])));
-    for path in [text(&canary), text(&root), "/etc/passwd", "/etc/ld.so.cache", "/usr/bin/git", "/var/log", "/home"] {
+    for path in [
+        text(&canary),
+        text(&root),
+        "/etc/passwd",
+        "/etc/ld.so.cache",
+        "/usr/bin/git",
+        "/var/log",
+        "/home",
+    ] {
         let attack = ["files", "stat", path];
         let inside = ask(&sandbox, &attack);
         let of_root = fs::symlink_metadata(root.join(path.trim_start_matches('/'))).is_ok();
@@ -49,13 +63,19 @@ fn the_host_s_files_are_not_in_another_root() {
     assert_eq!(trace(&root.join("etc/name")), before);
     let read_only = build(of(&root).filesystem(|files| files.root_access(Access::Read)));
     assert_eq!(ask(&read_only, &write), "EROFS");
-    assert_eq!(one_outside(&["files", "write", text(&root.join("etc/name")), "x"]), "done");
+    assert_eq!(
+        one_outside(&["files", "write", text(&root.join("etc/name")), "x"]),
+        "done"
+    );
 }
 
 /// Links of the image where mounts go lead neither to the host nor to another place of the image.
 #[test]
 fn a_hostile_root_leads_nowhere() {
-    for (number, target) in ["/etc", "../../../../etc", "/nowhere", "BEYOND"].into_iter().enumerate() {
+    for (number, target) in ["/etc", "../../../../etc", "/nowhere", "BEYOND"]
+        .into_iter()
+        .enumerate()
+    {
         let scene = Scene::new();
         let canary = scene.canary("file");
         let root = root(&scene.beyond);
@@ -67,14 +87,22 @@ fn a_hostile_root_leads_nowhere() {
         }
         let before = one_outside(&["trees", "trace", text(&root.join("etc"))]);
         let beyond = trace(&canary);
-        let builder = of(&root).filesystem(|files| files.rule(PathRule::read(ATTACKER).at("/run/given")));
+        let builder =
+            of(&root).filesystem(|files| files.rule(PathRule::read(ATTACKER).at("/run/given")));
         match builder.build() {
             Err(error) => println!("{target}: {error}"),
-            Ok(sandbox) => match sandbox.command(PROGRAM).args(["files", "stat", "/proc/self/status"]).output() {
+            Ok(sandbox) => match sandbox
+                .command(PROGRAM)
+                .args(["files", "stat", "/proc/self/status"])
+                .output()
+            {
                 Err(error) => println!("{target}: {error}"),
                 Ok(output) => {
                     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-                    assert!(said.starts_with("done"), "{target}: there is no /proc: {said}");
+                    assert!(
+                        said.starts_with("done"),
+                        "{target}: there is no /proc: {said}"
+                    );
                     for attack in [
                         ["files", "write", "/tmp/made", "made"],
                         ["files", "write", "/dev/null", "made"],
@@ -86,7 +114,11 @@ fn a_hostile_root_leads_nowhere() {
                 }
             },
         }
-        assert_eq!(one_outside(&["trees", "trace", text(&root.join("etc"))]), before, "{number}");
+        assert_eq!(
+            one_outside(&["trees", "trace", text(&root.join("etc"))]),
+            before,
+            "{number}"
+        );
         assert_eq!(trace(&canary), beyond, "{number}");
         assert!(!scene.beyond.join("made").exists());
         assert!(!Path::new("/etc/made").exists());
@@ -108,12 +140,23 @@ fn set_user_id_programs_of_a_root_change_nothing() {
         let words = ["Uid:", "Gid:", "CapEff:"];
         let mut words = words.map(|word| answer.split(word).nth(1).expect("a status").to_owned());
         for word in &mut words {
-            *word = word.split_whitespace().take(4).collect::<Vec<_>>().join(" ");
+            *word = word
+                .split_whitespace()
+                .take(4)
+                .collect::<Vec<_>>()
+                .join(" ");
         }
         (words[0].clone(), words[1].clone())
     };
     let plain = ids(ask(&sandbox, &["files", "read", "/proc/self/status"]));
-    let raised = ["files", "exec", "/usr/bin/tool", "files", "read", "/proc/self/status"];
+    let raised = [
+        "files",
+        "exec",
+        "/usr/bin/tool",
+        "files",
+        "read",
+        "/proc/self/status",
+    ];
     assert_eq!(ids(ask(&sandbox, &raised)), plain);
     if is_root() {
         // The control: another user runs it outside, and is root.
@@ -121,7 +164,14 @@ fn set_user_id_programs_of_a_root_change_nothing() {
             fs::set_permissions(path, fs::Permissions::from_mode(0o711)).expect("a mode");
         }
         let output = std::process::Command::new("setpriv")
-            .args(["--reuid", "65534", "--regid", "65534", "--clear-groups", text(&tool)])
+            .args([
+                "--reuid",
+                "65534",
+                "--regid",
+                "65534",
+                "--clear-groups",
+                text(&tool),
+            ])
             .args(["files", "read", "/proc/self/status"])
             .output()
             .expect("setpriv");
@@ -140,7 +190,10 @@ fn the_cache_of_images_is_not_written() {
         image::make(&layout, &root, "{}");
         let sandbox = build(Sandbox::builder().filesystem(|files| files.root_image(&layout)));
         let cache = cofferdam::image::Cache::default_directory().expect("a directory");
-        let entry = fs::read_dir(&cache).expect("the cache").next().expect("an image");
+        let entry = fs::read_dir(&cache)
+            .expect("the cache")
+            .next()
+            .expect("an image");
         let entry = entry.expect("an entry").path();
         let list = || one_outside(&["trees", "trace", text(&entry)]);
         let before = list();
@@ -162,7 +215,10 @@ fn the_cache_of_images_is_not_written() {
         }
         // The control: outside the cache's owner can.
         let name = entry.join("root/etc/name");
-        assert_eq!(one_outside(&["files", "write", text(&name), "changed"]), "done");
+        assert_eq!(
+            one_outside(&["files", "write", text(&name), "changed"]),
+            "done"
+        );
         assert_ne!(list(), before);
     });
 }

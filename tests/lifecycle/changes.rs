@@ -19,7 +19,10 @@ fn exactly_what_was_done_is_listed() {
         let session = ground.session(disk);
         inside(&session, &["trees", "change", text(&ground.tree)]);
         // Reading, and writing what is there already, change nothing.
-        script(&session, "cat kept/file > /dev/null; cat kept/file > /tmp/kept; cat /tmp/kept > kept/file");
+        script(
+            &session,
+            "cat kept/file > /dev/null; cat kept/file > /tmp/kept; cat /tmp/kept > kept/file",
+        );
         let found = session.changes().expect("changes");
         drop(session);
         let all = changes(&found);
@@ -56,19 +59,32 @@ fn exactly_what_was_done_is_listed() {
         assert_eq!(kinds(&all), expected.into(), "disk {disk}");
         assert_eq!(all["removed-directory"].entries, 2);
         assert_eq!(all["directory-to-move"].entries, 3);
-        assert_eq!(all["added/second"].hard_link_of.as_deref(), Some(Path::new("added/first")));
+        assert_eq!(
+            all["added/second"].hard_link_of.as_deref(),
+            Some(Path::new("added/first"))
+        );
         let mode = |path: &str| {
             let change = &all[path];
-            (change.before.as_ref().expect("before").mode, change.after.as_ref().expect("after").mode)
+            (
+                change.before.as_ref().expect("before").mode,
+                change.after.as_ref().expect("after").mode,
+            )
         };
         assert_eq!(mode("mode").1, 0o755);
         assert_eq!(mode("mode-directory").1, 0o700);
         let link = all["link"].after.as_ref().expect("after");
         assert_eq!(link.target.as_deref(), Some(Path::new("appended")));
-        assert_eq!(all["sparse"].after.as_ref().expect("after").size, (64 << 20) + 3);
+        assert_eq!(
+            all["sparse"].after.as_ref().expect("after").size,
+            (64 << 20) + 3
+        );
         apply_all(&found);
         let sparse = fs::metadata(ground.tree.join("sparse")).expect("a file");
-        assert!(sparse.blocks() * 512 < 1 << 20, "holes stay holes: {}", sparse.blocks());
+        assert!(
+            sparse.blocks() * 512 < 1 << 20,
+            "holes stay holes: {}",
+            sparse.blocks()
+        );
     }
 }
 
@@ -94,7 +110,9 @@ fn what_to_look_at_twice_is_flagged() {
         drop(session);
         let all = changes(&found);
         let has = |path: &str, risk: Risk| {
-            let change = all.get(path).unwrap_or_else(|| panic!("{path}: {:?}", kinds(&all)));
+            let change = all
+                .get(path)
+                .unwrap_or_else(|| panic!("{path}: {:?}", kinds(&all)));
             assert!(change.risks.contains(&risk), "{change}");
         };
         has(".git/hooks/pre-commit", Risk::Named(Danger::GitHook));
@@ -104,7 +122,10 @@ fn what_to_look_at_twice_is_flagged() {
         // On a file system that does not tell the letters' case this is the same file.
         has(".Mcp.JSON", Risk::Named(Danger::AgentConfig));
         has(".vscode/tasks.json", Risk::Named(Danger::EditorConfig));
-        has("deep/er/.claude/settings.json", Risk::Named(Danger::AgentConfig));
+        has(
+            "deep/er/.claude/settings.json",
+            Risk::Named(Danger::AgentConfig),
+        );
         has(".envrc", Risk::Named(Danger::DirectoryEnvironment));
         has(".husky", Risk::Named(Danger::GitHook));
         has(".husky", Risk::SymlinkOut);
@@ -122,7 +143,10 @@ fn what_to_look_at_twice_is_flagged() {
         }
         // What nobody should want is not applied, and what is flagged can be left out.
         let applied = apply(&found, |change| change.path.ends_with("pipe"));
-        assert!(matches!(applied.refused[0].reason, Refusal::SpecialFile), "{applied:?}");
+        assert!(
+            matches!(applied.refused[0].reason, Refusal::SpecialFile),
+            "{applied:?}"
+        );
         let applied = apply(&found, |change| change.risks.is_empty());
         assert!(applied.conflicts.is_empty(), "{applied:?}");
         assert_eq!(ground.read("plain"), "plain\n");
@@ -139,11 +163,18 @@ fn set_id_bits_are_not_applied() {
     let path = ground.tree.join("tool");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o6755)).expect("a mode");
     let session = ground.session(false);
-    script(&session, "mv tool renamed; cp --preserve=mode renamed copied || true");
+    script(
+        &session,
+        "mv tool renamed; cp --preserve=mode renamed copied || true",
+    );
     let found = session.changes().expect("changes");
     drop(session);
     let all = changes(&found);
-    assert!(all["renamed"].risks.contains(&Risk::SetUserId), "{}", all["renamed"]);
+    assert!(
+        all["renamed"].risks.contains(&Risk::SetUserId),
+        "{}",
+        all["renamed"]
+    );
     apply_all(&found);
     for name in ["renamed", "copied"] {
         let mode = fs::metadata(ground.tree.join(name)).expect("a file").mode();
@@ -170,7 +201,10 @@ fn texts_are_compared() {
             other => panic!("{path}: {other:?}"),
         };
         let modified = text("modified");
-        assert!(modified.contains("-line") && modified.contains("+other"), "{modified}");
+        assert!(
+            modified.contains("-line") && modified.contains("+other"),
+            "{modified}"
+        );
         assert!(!modified.contains('\u{1b}'), "{modified:?}");
         assert!(text("removed").contains("-removed"), "{}", text("removed"));
         assert!(text("added").contains("+new"), "{}", text("added"));
@@ -185,12 +219,22 @@ fn a_full_upper_layer_in_memory_ends_nothing() {
     let builder = with_attacker().overlay_workspace(&ground.tree);
     let session = started(&build(builder.filesystem(|files| files.upper(small))));
     let filled = inside(&session, &["live", "fill", text(&ground.tree.join("full"))]);
-    let filled: u64 = filled.strip_prefix("done ").expect("a size").parse().expect("a number");
+    let filled: u64 = filled
+        .strip_prefix("done ")
+        .expect("a size")
+        .parse()
+        .expect("a number");
     assert!(filled > 2 << 20 && filled < 5 << 20, "{filled}");
-    let answer = inside(&session, &["files", "append", text(&ground.tree.join("modified")), "x"]);
+    let answer = inside(
+        &session,
+        &["files", "append", text(&ground.tree.join("modified")), "x"],
+    );
     assert_eq!(answer, "ENOSPC");
     let found = session.changes().expect("changes");
-    assert_eq!(kinds(&changes(&found)), [("full", ChangeKind::Added)].into());
+    assert_eq!(
+        kinds(&changes(&found)),
+        [("full", ChangeKind::Added)].into()
+    );
     // It goes on, and what is given back can be used again.
     script(&session, "rm full; echo more >> modified; cat kept/file");
     drop(session);
@@ -223,7 +267,10 @@ fn a_full_disk_ends_nothing() {
         let answer = inside(&session, &["files", "append", text(&modified), "x"]);
         assert_eq!(answer, "ENOSPC");
         let found = session.changes().expect("changes");
-        assert_eq!(kinds(&changes(&found)), [("full", ChangeKind::Added)].into());
+        assert_eq!(
+            kinds(&changes(&found)),
+            [("full", ChangeKind::Added)].into()
+        );
         script(&session, "rm full; echo more >> modified");
         drop(session);
         apply_all(&found);
@@ -233,7 +280,10 @@ fn a_full_disk_ends_nothing() {
         // A start for which there is no room at all says so.
         fs::write(memory.join("room"), vec![1; 8 << 20]).expect_err("no room");
         let builder = with_attacker().overlay_workspace(&ground.tree);
-        match builder.filesystem(|files| files.upper(small.upper(true))).build() {
+        match builder
+            .filesystem(|files| files.upper(small.upper(true)))
+            .build()
+        {
             Err(error) => println!("{error}"),
             Ok(sandbox) => println!("{:?}", sandbox.start().map(drop)),
         }
@@ -250,13 +300,18 @@ fn an_upper_layer_that_vanishes_ends_in_errors() {
     for path in ground.stored() {
         // The work directory is closed to everybody (overlayfs.rst).
         let mut remove = std::process::Command::new("sh");
-        remove.args(["-c", "chmod -R u+rwX \"$0\" && rm -rf \"$0\""]).arg(path);
+        remove
+            .args(["-c", "chmod -R u+rwX \"$0\" && rm -rf \"$0\""])
+            .arg(path);
         assert!(remove.status().expect("a shell").success());
     }
     // The kernel goes on with the directories it holds: what it still can do it does.
     let mut command = session.command("sh");
     let command = command.args(["-c", "cat kept/file; echo x > new; echo x >> kept/file; ls"]);
-    let output = command.timeout(std::time::Duration::from_secs(20)).output().expect("the shell");
+    let output = command
+        .timeout(std::time::Duration::from_secs(20))
+        .output()
+        .expect("the shell");
     assert!(!output.status.timed_out(), "it hangs");
     match session.changes() {
         Err(ChangesError::Layer { .. }) => {}
@@ -306,7 +361,10 @@ fn types_are_told() {
     let all = changes(&found);
     let types = |path: &str| {
         let (before, after) = (all[path].before.as_ref(), all[path].after.as_ref());
-        (before.map(|one| one.file_type), after.map(|one| one.file_type))
+        (
+            before.map(|one| one.file_type),
+            after.map(|one| one.file_type),
+        )
     };
     let (file, directory) = (Some(FileType::Regular), Some(FileType::Directory));
     assert_eq!(types("file-to-link"), (file, Some(FileType::Symlink)));

@@ -19,7 +19,13 @@ const MAKE: &str = "mkdir -p .vscode .claude sub
     mkdir -p .husky/deep; echo x > .husky/deep/pre-commit; echo x > .git/config.worktree; echo x > sub/file";
 
 /// What of it is taken away.
-const TAKEN: [&str; 5] = [".claude/settings.json", ".git/config.worktree", ".husky", ".mcp.json", ".vscode/tasks.json"];
+const TAKEN: [&str; 5] = [
+    ".claude/settings.json",
+    ".git/config.worktree",
+    ".husky",
+    ".mcp.json",
+    ".vscode/tasks.json",
+];
 
 fn workspace() -> Ground {
     let ground = Ground::new();
@@ -34,7 +40,10 @@ fn direct(ground: &Ground) -> SandboxBuilder {
 fn paths(ground: &Ground, taken: &[TakenAway]) -> BTreeSet<String> {
     let relative = |one: &TakenAway| {
         assert!(one.is_removed(), "{one}");
-        let path = one.path().strip_prefix(&ground.tree).expect("in the workspace");
+        let path = one
+            .path()
+            .strip_prefix(&ground.tree)
+            .expect("in the workspace");
         path.display().to_string()
     };
     taken.iter().map(relative).collect()
@@ -54,7 +63,10 @@ fn is_clean(ground: &Ground, taken: &[TakenAway]) {
 
 fn run(sandbox: &Sandbox, script: &str) -> cofferdam::Output {
     let mut command = sandbox.command("sh");
-    let output = command.args(["-c", script]).timeout(Duration::from_secs(30)).output();
+    let output = command
+        .args(["-c", script])
+        .timeout(Duration::from_secs(30))
+        .output();
     output.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -62,11 +74,16 @@ fn run(sandbox: &Sandbox, script: &str) -> cofferdam::Output {
 fn names_that_are_made_are_removed_when_a_command_ends() {
     let ground = workspace();
     let output = run(&build(direct(&ground)), MAKE);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     is_clean(&ground, output.status.taken_away());
     let what = |name: &str| {
         let mut all = output.status.taken_away().iter();
-        all.find(|one| one.path().ends_with(name)).map(TakenAway::what)
+        all.find(|one| one.path().ends_with(name))
+            .map(TakenAway::what)
     };
     assert_eq!(what(".mcp.json"), Some(Danger::AgentConfig));
     assert_eq!(what(".git/config.worktree"), Some(Danger::GitConfig));
@@ -76,36 +93,61 @@ fn names_that_are_made_are_removed_when_a_command_ends() {
     assert!(output.status.taken_away().is_empty());
 
     // The controls: without the protection, and without that of one name.
-    let output = run(&build(direct(&ground).filesystem(|files| files.protect(false))), MAKE);
+    let output = run(
+        &build(direct(&ground).filesystem(|files| files.protect(false))),
+        MAKE,
+    );
     assert!(output.status.taken_away().is_empty());
     for name in TAKEN {
         assert!(ground.tree.join(name).exists(), "{name}");
     }
     let ground = workspace();
-    let output = run(&build(direct(&ground).filesystem(|files| files.unprotect_name(".mcp.json"))), MAKE);
+    let output = run(
+        &build(direct(&ground).filesystem(|files| files.unprotect_name(".mcp.json"))),
+        MAKE,
+    );
     assert_eq!(ground.read(".mcp.json"), "x\n");
     assert!(!ground.tree.join(".husky").exists());
     assert!(!paths(&ground, output.status.taken_away()).contains(".mcp.json"));
     // A name of the policy's own.
     let own = direct(&ground).filesystem(|files| files.protect_name("Makefile"));
     let output = run(&build(own), "echo x > Makefile");
-    assert_eq!(paths(&ground, output.status.taken_away()), ["Makefile".to_owned()].into());
+    assert_eq!(
+        paths(&ground, output.status.taken_away()),
+        ["Makefile".to_owned()].into()
+    );
 }
 
 #[test]
 fn they_are_removed_after_each_command_of_a_session_and_at_its_end() {
     let ground = workspace();
     let session = started(&build(direct(&ground)));
-    let status = session.command("sh").args(["-c", MAKE]).status().expect("the shell");
+    let status = session
+        .command("sh")
+        .args(["-c", MAKE])
+        .status()
+        .expect("the shell");
     is_clean(&ground, status.taken_away());
     let status = session.command("true").status().expect("true");
     assert!(status.taken_away().is_empty());
     // A daemon goes on when its command has ended.
-    script(&session, "(setsid sh -c 'sleep 0.3; echo x > .mcp.json; touch made' > /dev/null 2>&1 &)");
-    assert!(within(Duration::from_secs(10), || ground.tree.join("made").exists()));
-    assert!(ground.tree.join(".mcp.json").exists(), "nobody has looked yet");
+    script(
+        &session,
+        "(setsid sh -c 'sleep 0.3; echo x > .mcp.json; touch made' > /dev/null 2>&1 &)",
+    );
+    assert!(within(Duration::from_secs(10), || ground
+        .tree
+        .join("made")
+        .exists()));
+    assert!(
+        ground.tree.join(".mcp.json").exists(),
+        "nobody has looked yet"
+    );
     let end = session.end();
-    assert_eq!(paths(&ground, &end.taken_away), [".mcp.json".to_owned()].into());
+    assert_eq!(
+        paths(&ground, &end.taken_away),
+        [".mcp.json".to_owned()].into()
+    );
     assert!(!ground.tree.join(".mcp.json").exists());
 }
 
@@ -140,14 +182,20 @@ fn they_are_removed_however_a_command_ends() {
             };
             command.args(["-c", &wait]).stdout(Stdio::piped());
             let limit = if number == 2 { 2 } else { 60 };
-            let mut child = command.timeout(Duration::from_secs(limit)).spawn().expect("the shell");
+            let mut child = command
+                .timeout(Duration::from_secs(limit))
+                .spawn()
+                .expect("the shell");
             if number < 2 {
                 let mut lines = BufReader::new(child.stdout.as_mut().expect("piped")).lines();
                 assert_eq!(lines.next().expect("a line").expect("text"), "ready");
             }
             let told = end(child);
             for name in TAKEN {
-                assert!(!ground.tree.join(name).exists(), "{number} {in_session} {name}");
+                assert!(
+                    !ground.tree.join(name).exists(),
+                    "{number} {in_session} {name}"
+                );
             }
             if let Some(taken) = told {
                 is_clean(&ground, &taken);
@@ -194,7 +242,11 @@ fn what_exists_is_read_only_and_nothing_is_left_on_the_host() {
     }
     // Everything, but for what directories tell of names that came and went.
     let still = |list: Vec<String>| -> Vec<String> {
-        let lines = list.into_iter().filter(|line| names.iter().any(|name| line.starts_with(&format!("{name:?} "))));
+        let lines = list.into_iter().filter(|line| {
+            names
+                .iter()
+                .any(|name| line.starts_with(&format!("{name:?} ")))
+        });
         lines.collect()
     };
     let after = still(ground.trace());
@@ -241,7 +293,11 @@ fn a_killed_host_leaves_no_stand_ins() {
     let ground = workspace();
     let before = ground.list();
     let mut host = Command::new(std::env::current_exe().expect("this program"))
-        .args(["--exact", "direct::a_killed_host_leaves_no_stand_ins", "--nocapture"])
+        .args([
+            "--exact",
+            "direct::a_killed_host_leaves_no_stand_ins",
+            "--nocapture",
+        ])
         .env(VICTIM, &ground.tree)
         .stdout(std::process::Stdio::null())
         .spawn()
@@ -268,8 +324,15 @@ fn git_works_in_a_protected_workspace() {
     );
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
-    assert!(output.status.taken_away().is_empty(), "{:?}", output.status.taken_away());
-    assert_eq!(repository::git(&ground.tree, ["log", "--format=%s"]), "two\none");
+    assert!(
+        output.status.taken_away().is_empty(),
+        "{:?}",
+        output.status.taken_away()
+    );
+    assert_eq!(
+        repository::git(&ground.tree, ["log", "--format=%s"]),
+        "two\none"
+    );
     // What changes the configuration does not.
     let output = run(&sandbox, "git config core.pager x");
     assert!(!output.status.success());
@@ -292,7 +355,11 @@ fn a_worktree_finds_its_repository_and_sees_no_more_of_it() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{errors}");
     assert_eq!(String::from_utf8_lossy(&output.stdout), "two\none\n");
-    assert!(output.status.taken_away().is_empty(), "{:?}", output.status.taken_away());
+    assert!(
+        output.status.taken_away().is_empty(),
+        "{:?}",
+        output.status.taken_away()
+    );
     assert_eq!(repository::git(&linked, ["log", "--format=%s"]), "two\none");
     assert!(repository::git(&main, ["branch"]).contains("other"));
 
@@ -308,9 +375,17 @@ fn a_worktree_finds_its_repository_and_sees_no_more_of_it() {
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(!said.contains("secret") && !said.contains("one"), "{said}");
     assert!(!hook.exists());
-    assert!(!fs::read_to_string(main.join(".git/config")).expect("a file").contains('x'));
+    assert!(
+        !fs::read_to_string(main.join(".git/config"))
+            .expect("a file")
+            .contains('x')
+    );
     // The control: with the repository itself as workspace and no protection, all of it works.
-    let open = build(with_attacker().workspace(&main).filesystem(|files| files.protect(false)));
+    let open = build(
+        with_attacker()
+            .workspace(&main)
+            .filesystem(|files| files.protect(false)),
+    );
     let output = run(&open, "cat secret; echo x > .git/hooks/pre-commit");
     assert_eq!(output.stdout, b"secret");
     assert!(hook.exists());

@@ -11,6 +11,7 @@ mod pool;
 mod pty;
 mod refusals;
 mod roots;
+mod session_limits;
 mod sessions;
 mod snapshots;
 mod streams;

@@ -12,7 +12,12 @@ use std::time::Duration;
 /// A system in a directory beside an empty tree.
 fn ground(base: &Path) -> (Ground, PathBuf) {
     let ground = Ground::in_directory(base);
-    let root = ground.held.path().canonicalize().expect("a path").join("root");
+    let root = ground
+        .held
+        .path()
+        .canonicalize()
+        .expect("a path")
+        .join("root");
     fs::create_dir(&root).expect("a directory");
     fs::set_permissions(&root, fs::Permissions::from_mode(0o755)).expect("a mode");
     system::make(&root, &[]);
@@ -21,7 +26,10 @@ fn ground(base: &Path) -> (Ground, PathBuf) {
 
 fn run(sandbox: &Sandbox, script: &str) -> Output {
     let mut command = sandbox.command("/bin/sh");
-    let output = command.args(["-c", script]).timeout(Duration::from_secs(30)).output();
+    let output = command
+        .args(["-c", script])
+        .timeout(Duration::from_secs(30))
+        .output();
     output.unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -29,7 +37,9 @@ fn says(sandbox: &Sandbox, script: &str) -> String {
     let output = run(sandbox, script);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{script}: {errors}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 fn of_directory(root: &Path, access: Access) -> SandboxBuilder {
@@ -43,11 +53,16 @@ fn a_directory_is_the_root_and_stays_as_it_is() {
         let trace = || outside(&["trees", "trace", text(&root)]);
         let before = trace();
         let upper = ground.upper(disk);
-        let writable = build(of_directory(&root, Access::Overlay).filesystem(|files| files.upper(upper)));
+        let writable =
+            build(of_directory(&root, Access::Overlay).filesystem(|files| files.upper(upper)));
         assert_eq!(says(&writable, "cat /etc/name"), "another system");
         let write = "echo x > /etc/name; echo x > /new; mkdir /srv/new; cat /etc/name /new";
         assert_eq!(says(&writable, write), "x\nx");
-        assert_eq!(says(&writable, "cat /etc/name; test ! -e /new"), "another system", "the next sees none of it");
+        assert_eq!(
+            says(&writable, "cat /etc/name; test ! -e /new"),
+            "another system",
+            "the next sees none of it"
+        );
         // In a session it stays, and is nobody's to apply.
         let session = started(&writable);
         script(&session, "echo x > /new");
@@ -58,7 +73,10 @@ fn a_directory_is_the_root_and_stays_as_it_is() {
 
         let sandbox = build(of_directory(&root, Access::Read));
         assert_eq!(says(&sandbox, "cat /etc/name"), "another system");
-        let output = run(&sandbox, "echo x > /etc/name || echo x > /new || mkdir /srv/new");
+        let output = run(
+            &sandbox,
+            "echo x > /etc/name || echo x > /new || mkdir /srv/new",
+        );
         assert!(!output.status.success());
         assert_eq!(says(&sandbox, "echo x > /tmp/x; cat /tmp/x"), "x");
         assert_eq!(trace(), before);
@@ -93,12 +111,21 @@ fn a_workspace_where_the_root_has_a_link() {
             // Whether it is followed inside or refused: never is it followed on the host.
             Err(error) => println!("{error}"),
             Ok(sandbox) => {
-                let said = says(&sandbox, &format!("cat {0}/file; pwd -P; echo new > {0}/new", text(&ground.tree)));
+                let said = says(
+                    &sandbox,
+                    &format!(
+                        "cat {0}/file; pwd -P; echo new > {0}/new",
+                        text(&ground.tree)
+                    ),
+                );
                 assert!(said.starts_with("the workspace's"), "{said}");
                 assert_eq!(ground.tree.join("new").exists(), !overlay);
             }
         }
-        assert_eq!(fs::read_dir(root.join("srv")).expect("it is there").count(), 0);
+        assert_eq!(
+            fs::read_dir(root.join("srv")).expect("it is there").count(),
+            0
+        );
         let _ = fs::remove_file(ground.tree.join("new"));
     }
 }
@@ -129,11 +156,22 @@ fn an_image_says_how_it_is_run() {
         );
         let builder = || Sandbox::builder().filesystem(|files| files.root_image(&layout));
         let sandbox = build(builder());
-        assert_eq!(says(&sandbox, "echo $SPECIAL; pwd; id -u; id -g; echo $HOME"), "from the image\n/srv/web\n33\n34\n/srv/web");
-        let output = sandbox.entrypoint().expect("it names one").output().expect("it runs");
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "started in /srv/web\n");
+        assert_eq!(
+            says(&sandbox, "echo $SPECIAL; pwd; id -u; id -g; echo $HOME"),
+            "from the image\n/srv/web\n33\n34\n/srv/web"
+        );
+        let output = sandbox
+            .entrypoint()
+            .expect("it names one")
+            .output()
+            .expect("it runs");
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "started in /srv/web\n"
+        );
         // What the policy says goes before what the image says.
-        let own = build(builder().environment(|environment| environment.set("SPECIAL", "the policy's")));
+        let own =
+            build(builder().environment(|environment| environment.set("SPECIAL", "the policy's")));
         assert_eq!(says(&own, "echo $SPECIAL"), "the policy's");
         // Without the image there is nothing that names a program.
         assert!(build(Sandbox::builder()).entrypoint().is_none());
@@ -158,13 +196,18 @@ fn an_image_is_unpacked_once_and_shared() {
         let directory = cofferdam::image::Cache::default_directory().expect("a directory");
         let entries = || -> Vec<PathBuf> {
             let entries = fs::read_dir(&directory).expect("the cache");
-            entries.map(|entry| entry.expect("an entry").path()).collect()
+            entries
+                .map(|entry| entry.expect("an entry").path())
+                .collect()
         };
         assert_eq!(entries().len(), 1);
         let trace = || outside(&["trees", "trace", text(&entries()[0])]);
         let before = trace();
         // It is found again by the digest of its config; the layers are not read any more.
-        let mut blobs: Vec<_> = fs::read_dir(layout.join("blobs/sha256")).expect("blobs").flatten().collect();
+        let mut blobs: Vec<_> = fs::read_dir(layout.join("blobs/sha256"))
+            .expect("blobs")
+            .flatten()
+            .collect();
         blobs.sort_by_key(|blob| blob.metadata().expect("a blob").len());
         fs::remove_file(blobs.pop().expect("the layer").path()).expect("removed");
         assert_eq!(says(&build(builder()), "cat /etc/name"), "another system");

@@ -17,11 +17,15 @@ fn alone(name: &str, test: impl FnOnce(&Path)) {
 }
 
 fn freeze(session: Session, name: &str) -> Snapshot {
-    session.snapshot(name).unwrap_or_else(|error| panic!("{error}"))
+    session
+        .snapshot(name)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn from(sandbox: &Sandbox, snapshot: &Snapshot) -> Session {
-    sandbox.start_from(snapshot).unwrap_or_else(|error| panic!("{error}"))
+    sandbox
+        .start_from(snapshot)
+        .unwrap_or_else(|error| panic!("{error}"))
 }
 
 #[test]
@@ -39,14 +43,21 @@ fn forks_see_the_base_and_not_each_other() {
             let forks: Vec<Session> = (0..10).map(|_| from(&sandbox, &snapshot)).collect();
             for (number, fork) in forks.iter().enumerate() {
                 same(&ground.list_inside(fork), &seen);
-                script(fork, &format!("echo {number} > mine; echo {number} > modified; rm program"));
+                script(
+                    fork,
+                    &format!("echo {number} > mine; echo {number} > modified; rm program"),
+                );
             }
             for (number, fork) in forks.iter().enumerate() {
                 let says = script(fork, "cat mine modified; test ! -e program");
                 assert_eq!(says, format!("{number}\n{number}"));
                 let all = changes(&fork.changes().expect("changes"));
                 assert_eq!(all["mine"].kind, ChangeKind::Added);
-                assert_eq!(all["moved-file"].kind, ChangeKind::Added, "the base's are there");
+                assert_eq!(
+                    all["moved-file"].kind,
+                    ChangeKind::Added,
+                    "the base's are there"
+                );
                 assert!(!all.contains_key("program"));
             }
             drop(forks);
@@ -90,7 +101,10 @@ fn a_chain_of_snapshots() {
                 assert_eq!(last.parent(), Some(&*before));
             }
             let session = from(&sandbox, &last);
-            assert_eq!(script(&session, "ls made-anew; ls -d n?").replace('\n', " "), "only-5 n1 n2 n3 n4 n5");
+            assert_eq!(
+                script(&session, "ls made-anew; ls -d n?").replace('\n', " "),
+                "only-5 n1 n2 n3 n4 n5"
+            );
             let mut seen = ground.list_inside(&session);
             script(&session, "touch more");
             let all = changes(&session.changes().expect("changes"));
@@ -104,28 +118,48 @@ fn a_chain_of_snapshots() {
             assert_eq!(all["made-anew/old"].kind, ChangeKind::Removed);
             assert!(!all.contains_key("made-anew/only-4") && !all.contains_key("more"));
             // What differs between two of them.
-            let comparison = last.compare(&Snapshot::open("link-3").expect("there")).expect("a comparison");
-            let [overlay] = comparison.overlays() else { panic!("{comparison:?}") };
+            let comparison = last
+                .compare(&Snapshot::open("link-3").expect("there"))
+                .expect("a comparison");
+            let [overlay] = comparison.overlays() else {
+                panic!("{comparison:?}")
+            };
             let mut differ: Vec<String> = Vec::new();
             for change in overlay.changes().expect("readable") {
                 let change = change.expect("readable");
                 differ.push(format!("{} {}", change.kind.name(), change.path.display()));
                 if change.path.ends_with("chain") {
-                    let cofferdam::Diff::Text(diff) = overlay.diff(&change).expect("a difference") else {
+                    let cofferdam::Diff::Text(diff) = overlay.diff(&change).expect("a difference")
+                    else {
                         panic!("no text")
                     };
-                    assert!(diff.to_string().contains("-5") && diff.to_string().contains("+3"), "{diff}");
+                    assert!(
+                        diff.to_string().contains("-5") && diff.to_string().contains("+3"),
+                        "{diff}"
+                    );
                 }
             }
             differ.sort();
-            let expected = ["added made-anew/only-3", "modified chain", "removed made-anew/only-5", "removed n4", "removed n5"];
+            let expected = [
+                "added made-anew/only-3",
+                "modified chain",
+                "removed made-anew/only-5",
+                "removed n4",
+                "removed n5",
+            ];
             assert_eq!(differ, expected);
             apply_all(&found);
             seen.retain(|line| !line.starts_with("\"more\""));
             same(&ground.list(), &seen);
             // Only from the end.
-            let error = Snapshot::open("link-2").expect("there").remove().expect_err("in use");
-            assert!(matches!(&error, SnapshotError::InUse { by, .. } if by == "link-3"), "{error}");
+            let error = Snapshot::open("link-2")
+                .expect("there")
+                .remove()
+                .expect_err("in use");
+            assert!(
+                matches!(&error, SnapshotError::InUse { by, .. } if by == "link-3"),
+                "{error}"
+            );
             drop(found);
             for number in (0..6).rev() {
                 let one = Snapshot::open(&format!("link-{number}")).expect("there");
@@ -138,31 +172,40 @@ fn a_chain_of_snapshots() {
 
 #[test]
 fn starting_takes_the_same_time_however_large_the_layer_is() {
-    alone("starting_takes_the_same_time_however_large_the_layer_is", |base| {
-        let ground = Ground::in_directory(base);
-        let sandbox = ground.overlay(false);
-        let snapshots = ["10", "5000"].map(|count| {
-            let session = started(&sandbox);
-            inside(&session, &["trees", "many", text(&ground.tree.join("many")), count]);
-            freeze(session, &format!("files-{count}"))
-        });
-        // One after the other, so that other load meets both alike.
-        let mut times = [Vec::new(), Vec::new()];
-        for _ in 0..9 {
-            for (snapshot, times) in snapshots.iter().zip(&mut times) {
-                let start = Instant::now();
-                let session = from(&sandbox, snapshot);
-                times.push(start.elapsed());
-                drop(session);
+    alone(
+        "starting_takes_the_same_time_however_large_the_layer_is",
+        |base| {
+            let ground = Ground::in_directory(base);
+            let sandbox = ground.overlay(false);
+            let snapshots = ["10", "5000"].map(|count| {
+                let session = started(&sandbox);
+                inside(
+                    &session,
+                    &["trees", "many", text(&ground.tree.join("many")), count],
+                );
+                freeze(session, &format!("files-{count}"))
+            });
+            // One after the other, so that other load meets both alike.
+            let mut times = [Vec::new(), Vec::new()];
+            for _ in 0..9 {
+                for (snapshot, times) in snapshots.iter().zip(&mut times) {
+                    let start = Instant::now();
+                    let session = from(&sandbox, snapshot);
+                    times.push(start.elapsed());
+                    drop(session);
+                }
             }
-        }
-        let [small, large] = times.map(|mut times| {
-            times.sort();
-            times[times.len() / 2]
-        });
-        println!("median of 9 starts: {small:?} from 10 files, {large:?} from 5,000");
-        assert!(large < small * 2 + Duration::from_millis(5), "{small:?}, {large:?}");
-    });
+            let [small, large] = times.map(|mut times| {
+                times.sort();
+                times[times.len() / 2]
+            });
+            println!("median of 9 starts: {small:?} from 10 files, {large:?} from 5,000");
+            assert!(
+                large < small * 2 + Duration::from_millis(5),
+                "{small:?}, {large:?}"
+            );
+        },
+    );
 }
 
 #[test]
@@ -174,10 +217,17 @@ fn what_is_refused() {
         let mut session = started(&sandbox);
         script(&session, "echo kept > kept-file");
         let long = "x".repeat(65);
-        for name in ["", ".", "..", ".x", "-x", "a/b", "a b", "ä", "a\0", "../x", &long] {
+        for name in [
+            "", ".", "..", ".x", "-x", "a/b", "a b", "ä", "a\0", "../x", &long,
+        ] {
             let error = session.snapshot(name).expect_err("no name");
-            let SnapshotError::Refused { error: inner, .. } = &error else { panic!("{error}") };
-            assert!(matches!(&**inner, SnapshotError::Name(_)), "{name:?}: {error}");
+            let SnapshotError::Refused { error: inner, .. } = &error else {
+                panic!("{error}")
+            };
+            assert!(
+                matches!(&**inner, SnapshotError::Name(_)),
+                "{name:?}: {error}"
+            );
             // It works on as if nothing had been.
             session = error.into_session().expect("the session");
             assert_eq!(script(&session, "cat kept-file"), "kept", "{name:?}");
@@ -194,7 +244,9 @@ fn what_is_refused() {
 
         let direct = build(with_attacker().workspace(&ground.tree));
         let error = started(&direct).snapshot("direct").expect_err("no overlay");
-        let SnapshotError::Refused { error: inner, .. } = &error else { panic!("{error}") };
+        let SnapshotError::Refused { error: inner, .. } = &error else {
+            panic!("{error}")
+        };
         assert!(matches!(&**inner, SnapshotError::NoOverlay), "{error}");
         script(&error.into_session().expect("the session"), "true");
 
@@ -203,8 +255,13 @@ fn what_is_refused() {
         let other = elsewhere.overlay(false);
         for sandbox in [&other, &direct] {
             let error = sandbox.start_from(&first).expect_err("another policy");
-            let SpawnError::Prepare(inner) = &error else { panic!("{error}") };
-            assert!(matches!(&**inner, BuildError::SnapshotPath { .. }), "{error}");
+            let SpawnError::Prepare(inner) = &error else {
+                panic!("{error}")
+            };
+            assert!(
+                matches!(&**inner, BuildError::SnapshotPath { .. }),
+                "{error}"
+            );
         }
         assert_eq!(Snapshot::list().expect("a list"), ["first"]);
         // A session that began before it is removed goes on; no other begins.
@@ -226,7 +283,10 @@ fn hostile_contents_survive() {
             let sandbox = ground.overlay(disk);
             let session = started(&sandbox);
             inside(&session, &["trees", "change", text(&ground.tree)]);
-            inside(&session, &["trees", "deep", text(&ground.tree.join("deep")), "200"]);
+            inside(
+                &session,
+                &["trees", "deep", text(&ground.tree.join("deep")), "200"],
+            );
             script(
                 &session,
                 "mkdir closed; echo x > closed/file; ln -s /etc/passwd out; mkfifo pipe
@@ -236,9 +296,21 @@ fn hostile_contents_survive() {
                 // What the overlay itself goes by must not be a program's to write.
                 let path = text(&ground.tree.join(path)).to_owned();
                 for (name, value) in [("opaque", "y"), ("redirect", "/kept"), ("whiteout", "y")] {
-                    inside(&session, &["trees", "attribute", &path, &format!("user.overlay.{name}"), value]);
+                    inside(
+                        &session,
+                        &[
+                            "trees",
+                            "attribute",
+                            &path,
+                            &format!("user.overlay.{name}"),
+                            value,
+                        ],
+                    );
                     let trusted = format!("trusted.overlay.{name}");
-                    assert_eq!(inside(&session, &["trees", "attribute", &path, &trusted, value]), "EPERM");
+                    assert_eq!(
+                        inside(&session, &["trees", "attribute", &path, &trusted, value]),
+                        "EPERM"
+                    );
                 }
             }
             let seen = ground.list_inside(&session);
@@ -249,15 +321,25 @@ fn hostile_contents_survive() {
             assert_eq!(kinds_of(&session), live);
             drop(session);
             let all = changes(&snapshot.changes().expect("changes"));
-            let all: Vec<String> = all.values().map(|change| format!("{} {:?}", change.kind.name(), change.path)).collect();
+            let all: Vec<String> = all
+                .values()
+                .map(|change| format!("{} {:?}", change.kind.name(), change.path))
+                .collect();
             assert_eq!(all, live);
             snapshot.remove().unwrap_or_else(|error| panic!("{error}"));
             assert!(Snapshot::list().expect("a list").is_empty());
         }
         let left = fs::read_dir(base.parent().expect("above").join("state")).expect("the state");
-        let left: Vec<_> = left.flatten().map(|entry| entry.path().join("snapshots")).collect();
+        let left: Vec<_> = left
+            .flatten()
+            .map(|entry| entry.path().join("snapshots"))
+            .collect();
         for snapshots in left {
-            assert_eq!(fs::read_dir(&snapshots).expect("it is there").count(), 0, "{snapshots:?}");
+            assert_eq!(
+                fs::read_dir(&snapshots).expect("it is there").count(),
+                0,
+                "{snapshots:?}"
+            );
         }
     });
 }

@@ -66,7 +66,9 @@ pub fn descendants(pid: u32) -> usize {
 
 /// SIGKILL from the host's side.
 pub fn kill_from_outside(pid: u32) {
-    let killed = process::Command::new("kill").args(["-9", &pid.to_string()]).status();
+    let killed = process::Command::new("kill")
+        .args(["-9", &pid.to_string()])
+        .status();
     assert!(killed.expect("kill(1)").success());
 }
 

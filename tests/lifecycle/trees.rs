@@ -111,7 +111,9 @@ impl Ground {
     /// What the store holds.
     pub fn stored(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(&self.store).expect("the store");
-        entries.map(|entry| entry.expect("an entry").path()).collect()
+        entries
+            .map(|entry| entry.expect("an entry").path())
+            .collect()
     }
 
     pub fn trace(&self) -> Vec<String> {
@@ -138,7 +140,10 @@ pub fn mount_memory(at: &Path, size: u32) -> bool {
     fs::create_dir(at).expect("a directory");
     let options = format!("size={size},mode=711");
     let mut mount = std::process::Command::new("mount");
-    let status = mount.args(["-t", "tmpfs", "-o", &options, "none"]).arg(at).status();
+    let status = mount
+        .args(["-t", "tmpfs", "-o", &options, "none"])
+        .arg(at)
+        .status();
     assert!(status.expect("mount").success());
     true
 }
@@ -167,7 +172,10 @@ pub fn started(sandbox: &Sandbox) -> Session {
 /// What the attacker answers in a session.
 pub fn inside(session: &Session, attack: &[&str]) -> String {
     let mut command = session.command(INSIDE);
-    let output = command.args(attack).timeout(Duration::from_secs(60)).output();
+    let output = command
+        .args(attack)
+        .timeout(Duration::from_secs(60))
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
     answer(&output.stdout, &output.stderr)
 }
@@ -186,18 +194,29 @@ fn answer(stdout: &[u8], stderr: &[u8]) -> String {
 }
 
 pub fn entries(answer: &str) -> Vec<String> {
-    let list = answer.strip_prefix("done ").unwrap_or_else(|| panic!("{answer}"));
+    let list = answer
+        .strip_prefix("done ")
+        .unwrap_or_else(|| panic!("{answer}"));
     list.split('|').map(str::to_owned).collect()
 }
 
 /// Runs a script in a session; what it writes. It must succeed.
 pub fn script(session: &Session, script: &str) -> String {
     let mut command = session.command("sh");
-    let output = command.args(["-ec", script]).timeout(Duration::from_secs(60)).output();
+    let output = command
+        .args(["-ec", script])
+        .timeout(Duration::from_secs(60))
+        .output();
     let output = output.unwrap_or_else(|error| panic!("{error}"));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{script}: {}: {errors}", output.status);
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    assert!(
+        output.status.success(),
+        "{script}: {}: {errors}",
+        output.status
+    );
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// The changes of the only overlay, by path.
@@ -207,12 +226,15 @@ pub fn changes(changes: &Changes) -> BTreeMap<String, Change> {
     };
     let all = overlay.changes().unwrap_or_else(|error| panic!("{error}"));
     let all = all.map(|change| change.unwrap_or_else(|error| panic!("{error}")));
-    all.map(|change| (change.path.to_string_lossy().into_owned(), change)).collect()
+    all.map(|change| (change.path.to_string_lossy().into_owned(), change))
+        .collect()
 }
 
 /// The same, as kinds alone.
 pub fn kinds(all: &BTreeMap<String, Change>) -> BTreeMap<&str, ChangeKind> {
-    all.iter().map(|(path, change)| (path.as_str(), change.kind)).collect()
+    all.iter()
+        .map(|(path, change)| (path.as_str(), change.kind))
+        .collect()
 }
 
 /// Applies all of the only overlay, without conflict or refusal.
@@ -244,5 +266,8 @@ pub fn same(one: &[String], other: &[String]) {
         only.cloned().collect::<Vec<_>>().join("\n")
     };
     let (left, right) = (only(&one, &other), only(&other, &one));
-    assert!(one == other, "only the first:\n{left}\nonly the second:\n{right}");
+    assert!(
+        one == other,
+        "only the first:\n{left}\nonly the second:\n{right}"
+    );
 }

@@ -9,10 +9,20 @@ use std::process::Command;
 pub fn make(layout: &Path, tree: &Path, config: &str) {
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs).expect("a directory");
-    fs::write(layout.join("oci-layout"), r#"{"imageLayoutVersion":"1.0.0"}"#).expect("a file");
+    fs::write(
+        layout.join("oci-layout"),
+        r#"{"imageLayoutVersion":"1.0.0"}"#,
+    )
+    .expect("a file");
     let tar = layout.join("layer");
     let status = Command::new("tar")
-        .args(["--create", "--owner=0", "--group=0", "--numeric-owner", "--file"])
+        .args([
+            "--create",
+            "--owner=0",
+            "--group=0",
+            "--numeric-owner",
+            "--file",
+        ])
         .arg(&tar)
         .arg("--directory")
         .args([tree, Path::new(".")])
@@ -55,7 +65,10 @@ fn text(layout: &Path, text: &str) -> (String, u64) {
 
 /// Moves a file to where its digest says; the digest and the size.
 fn blob(blobs: &Path, file: &Path) -> (String, u64) {
-    let output = Command::new("sha256sum").arg(file).output().expect("sha256sum");
+    let output = Command::new("sha256sum")
+        .arg(file)
+        .output()
+        .expect("sha256sum");
     let digest = String::from_utf8(output.stdout).expect("text");
     let digest = digest.split(' ').next().expect("a digest").to_owned();
     let size = fs::metadata(file).expect("a file").len();

@@ -27,7 +27,9 @@ pub fn git<S: AsRef<OsStr>>(directory: &Path, arguments: impl IntoIterator<Item 
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
 }
 
 /// A repository with one commit of one file.

@@ -6,11 +6,15 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const PROGRAMS: &[&str] = &["sh", "cat", "ls", "id", "env", "touch", "mkdir", "sleep", "stat"];
+const PROGRAMS: &[&str] = &[
+    "sh", "cat", "ls", "id", "env", "touch", "mkdir", "sleep", "stat",
+];
 
 /// Makes a system in a directory; `programs` are put beside the usual ones in `/usr/bin`.
 pub fn make(root: &Path, programs: &[&Path]) {
-    for directory in ["usr/bin", "etc", "proc", "dev", "tmp", "home", "root", "srv"] {
+    for directory in [
+        "usr/bin", "etc", "proc", "dev", "tmp", "home", "root", "srv",
+    ] {
         fs::create_dir_all(root.join(directory)).expect("a directory");
     }
     symlink("usr/bin", root.join("bin")).expect("a link");
@@ -42,5 +46,8 @@ fn loaded(program: &Path) -> Vec<PathBuf> {
     let output = Command::new("ldd").arg(program).output().expect("ldd");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let words = text.split_whitespace();
-    words.filter(|word| word.starts_with('/')).map(PathBuf::from).collect()
+    words
+        .filter(|word| word.starts_with('/'))
+        .map(PathBuf::from)
+        .collect()
 }

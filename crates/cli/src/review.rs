@@ -13,7 +13,7 @@ pub(crate) use listing::{Listing, line};
 pub(crate) use selection::Selection;
 
 use crate::text;
-use cofferdam::{Applied, Change, Changes, OverlayChanges};
+use cofferdam::{Applied, Change, ChangeKind, Changes, OverlayChanges};
 use listing::LISTED;
 use prompt::{ask, is_left_out, makes_directory};
 use std::collections::HashSet;
@@ -143,8 +143,9 @@ fn apply_selected(
             left_out += 1;
         }
     }
+    // Nothing of the host's gives way to what was not named.
     let leads = |change: &Change| {
-        makes_directory(change)
+        change.kind == ChangeKind::Added
             && leading.contains(&change.path)
             && (selection.takes_risky() || change.risks.is_empty())
     };
@@ -164,11 +165,13 @@ fn apply_selected(
 /// Applies what is wanted, and nothing in a new directory that is not; whether all went well.
 fn apply(overlay: &OverlayChanges, wants: impl Fn(&Change) -> bool) -> bool {
     let mut without: Option<PathBuf> = None;
+    let mut below = 0;
     let applied = overlay.apply(|change| {
+        let wanted = wants(change);
         if is_left_out(without.as_ref(), &change.path) {
+            below += u64::from(wanted);
             return false;
         }
-        let wanted = wants(change);
         if !wanted && makes_directory(change) {
             without = Some(change.path.clone());
         }
@@ -177,6 +180,12 @@ fn apply(overlay: &OverlayChanges, wants: impl Fn(&Change) -> bool) -> bool {
     match applied {
         Ok(applied) => {
             text::note(&outcome(overlay, &applied));
+            if below > 0 {
+                text::note(&format!(
+                    "cofferdam: {} left out, being in a directory that was left out\n",
+                    count(below, "change")
+                ));
+            }
             applied.is_complete()
         }
         Err(error) => {

@@ -28,7 +28,10 @@ fn run(arguments: &RunArguments) -> Result<u8, RunFailure> {
     let mut command = place.command(program);
     command.args(rest);
     let (child, status) = match arguments.tty {
-        true => on_terminal(&place, &mut command, &signals)?,
+        true => {
+            tty::prepare(&mut command, launch.sandbox.policy());
+            on_terminal(&place, &mut command, &signals)?
+        }
         false => beside(&place, &mut command, &signals)?,
     };
     signals.release();
@@ -49,7 +52,6 @@ fn on_terminal(
     command: &mut Command,
     signals: &Signals,
 ) -> Result<(Child, ExitStatus), RunFailure> {
-    tty::prepare(command);
     let mut child = place.spawn(command)?;
     let status = tty::attend(&mut child, signals, Termination::Signal)?;
     Ok((child, status))

@@ -83,6 +83,6 @@ fn start(
             command.env(name, value);
         }
     }
-    tty::prepare(&mut command);
+    tty::prepare(&mut command, launch.sandbox.policy());
     place.spawn(&mut command)
 }

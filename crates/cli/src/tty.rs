@@ -6,7 +6,7 @@ mod screen;
 
 use crate::failure::RunFailure;
 use crate::signals::Signals;
-use cofferdam::{Child, Command, ExitStatus, Pty};
+use cofferdam::{Child, Command, ExitStatus, Policy, Pty};
 use ends::{Display, Waiting};
 use keyboard::Keyboard;
 use nix::errno::Errno;
@@ -34,10 +34,15 @@ pub(crate) enum Termination {
     HangUp,
 }
 
-/// Gives the command a terminal of the size of this one. Variables that tell of another are left out.
-pub(crate) fn prepare(command: &mut Command) {
+/// Gives the command a terminal of the size of this one. Variables of the host that tell a size are left
+/// out: the size may change.
+pub(crate) fn prepare(command: &mut Command, policy: &Policy) {
     command.pty(ends::size());
-    command.env_remove("COLUMNS").env_remove("LINES");
+    for name in ["COLUMNS", "LINES"] {
+        if !policy.environment.set.contains_key(name) {
+            command.env_remove(name);
+        }
+    }
 }
 
 /// Waits for the program's end, with the terminals joined. The caller's is as it was when this returns,

@@ -360,6 +360,29 @@ pub fn identify(fd: RawFd) -> Result<FileId> {
     })
 }
 
+/// Whether there is anything at `path`, which is taken from `dir` on; a link at its end is something
+/// itself (faccessat2(2), Linux 5.8). It costs a fraction of an open.
+///
+/// # Errors
+/// As faccessat2(2) but `ENOENT`. A filter may answer `ENOSYS` or `EPERM`.
+pub fn exists(dir: RawFd, path: &CStr) -> Result<bool> {
+    // SAFETY: faccessat2(2) only reads the path up to its NUL.
+    let answer = unsafe {
+        syscall!(
+            libc::SYS_faccessat2,
+            dir,
+            path.as_ptr(),
+            libc::F_OK,
+            libc::AT_SYMLINK_NOFOLLOW | libc::AT_EACCESS
+        )
+    };
+    match Errno::check(answer) {
+        Ok(_) => Ok(true),
+        Err(Errno(libc::ENOENT)) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// Whether the mount behind a descriptor, or its file system, is read-only (fstatfs(2)).
 ///
 /// # Errors

@@ -140,9 +140,30 @@ fn patterns_take_what_leads_there_along() {
 fn what_is_in_a_risky_directory_is_left_out_with_it() {
     if walls() {
         let here = workspace();
-        let script = "mkdir \"$(printf 'odd\\001')\"; echo x > odd*/plain; echo y > plain";
+        let script =
+            "mkdir \"$(printf 'odd\\001')\"; cd odd*; echo x > plain; cd ..; echo y > plain";
         let ended = overlay(here.path(), &["--apply", "all"], script).expect(0);
         assert_eq!(files(here.path()), "./gone ./kept ./plain 1\n", "{ended:?}");
+        assert!(
+            ended.stderr.contains("1 change left out, being in"),
+            "{ended:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_of_the_host_does_not_give_way_unnamed() {
+    if walls() {
+        let here = workspace();
+        let script = "rm gone; mkdir gone; echo x > gone/one";
+        let ended = overlay(here.path(), &["--apply", "gone/one"], script).expect(0);
+        assert_eq!(files(here.path()), UNTOUCHED, "{ended:?}");
+        assert!(
+            ended.stderr.contains("1 change left out, being in"),
+            "{ended:?}"
+        );
+        overlay(here.path(), &["--apply", "gone"], script).expect(0);
+        assert!(here.path().join("gone/one").exists(), "the control");
     }
 }
 

@@ -35,6 +35,32 @@ fn it_has_a_terminal_of_its_own_and_its_own_code() {
 }
 
 #[test]
+fn what_tells_of_the_terminal_is_passed_on_whatever_the_policy_inherits() {
+    if ready() {
+        let here = directory();
+        let file = here.path().join("policy.toml");
+        fs::write(&file, "[environment]\ninherit = [\"COLUMNS\"]\n").expect("write");
+        for (options, seen) in [
+            (&[][..], "<xterm-256color truecolor C none>"),
+            (
+                &["-e", "TERM=dumb", "-e", "COLUMNS=7"],
+                "<dumb truecolor C 7>",
+            ),
+        ] {
+            let words = [&["shell", "-p", text(&file)], options].concat();
+            let print = "echo \"<$TERM $COLORTERM $LANG ${COLUMNS-none}>\"";
+            let words = [&words[..], &["--", "sh", "-c", print]].concat();
+            let mut command = Terminal::command(&words);
+            command.env("COLORTERM", "truecolor").env("LANG", "C");
+            let terminal = Terminal::start(command.env("COLUMNS", "20").env("SECRET", "x"));
+            let (code, screen) = terminal.end();
+            assert_eq!(code, Some(0), "{screen}");
+            assert!(screen.contains(seen), "{screen}");
+        }
+    }
+}
+
+#[test]
 fn the_size_follows() {
     if ready() {
         let shell = shell(&["--", "sh"]);

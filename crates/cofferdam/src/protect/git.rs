@@ -3,12 +3,13 @@
 
 use super::lists::MAX_MODULE_DEPTH;
 use super::note::{Cut, Note, Unproven};
-use super::place::Kind;
+use super::place::{Kind, text};
 use super::pointer::{self, Proven};
 use super::resolve::{End, Link, Roots};
 use super::{Bound, Protection, ShownGitDir, search};
 use cofferdam_policy::{Danger, DangerousNames};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -101,13 +102,11 @@ impl<'a> Finder<'a> {
                 read_only.push(path);
             }
         }
+        // None is below another, so only the last one before a path can be above it.
         let covered = |path: &Path| {
-            let mut above = path.ancestors();
-            above.any(|one| {
-                read_only
-                    .binary_search_by(|path| path.as_path().cmp(one))
-                    .is_ok()
-            })
+            let before = read_only.partition_point(|one| one.as_path() <= path);
+            let last = before.checked_sub(1).map(|last| &read_only[last]);
+            last.is_some_and(|last| path.starts_with(last))
         };
         let absent = self.absent.into_iter();
         let links = self.links.into_iter();
@@ -171,13 +170,31 @@ impl<'a> Finder<'a> {
         self.trees.insert(tree.to_owned());
         let home = std::env::var_os("HOME");
         let home = is_home(tree, home.as_deref().map(Path::new));
+        let place = self.roots.open(tree).ok();
+        // Most names are not there, and many have the first part in common.
+        let mut lacked: Option<&OsStr> = None;
         for name in self.names.protected() {
-            let path = tree.join(name.path());
+            if !root && !name.is_anywhere() {
+                continue;
+            }
+            let first = name.path().iter().next();
+            let lacks = first.is_some() && first == lacked || {
+                let place = place.as_ref();
+                let text = first.and_then(|first| text(first).ok());
+                text.is_some_and(|first| place.is_some_and(|place| place.lacks(&first)))
+            };
             // A tree of startup files that a home links to keeps those it has.
-            let counts = !name.is_of_home()
-                || home
-                || !matches!(self.roots.resolve(&path).end, End::Missing(_));
-            if counts && (root || name.is_anywhere()) {
+            let expected = !name.is_of_home() || home;
+            if lacks {
+                lacked = first;
+                if expected {
+                    let absent = self.absent.entry(tree.join(name.path()));
+                    absent.or_insert(name.danger());
+                }
+                continue;
+            }
+            let path = tree.join(name.path());
+            if expected || !matches!(self.roots.resolve(&path).end, End::Missing(_)) {
                 self.name(&path, name.danger());
             }
         }

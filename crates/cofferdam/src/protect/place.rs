@@ -4,7 +4,7 @@ use cofferdam_sys::mount::{
     self, FileId, RESOLVE_BENEATH, RESOLVE_NO_MAGICLINKS, RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
 };
 use cofferdam_sys::{Errno, fd};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::{self, File, OpenOptions, Permissions, ReadDir};
 use std::io::{self, Read};
 use std::os::fd::RawFd;
@@ -51,6 +51,14 @@ impl Place {
     pub(super) fn open(&self, path: &Path) -> io::Result<Self> {
         let resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
         Self::opened(self.number, path, libc::O_NOFOLLOW, resolve)
+    }
+
+    /// Whether there certainly is nothing at a name in this directory, not even a link. Who gets `false`
+    /// knows nothing, and has to open it.
+    pub(super) fn lacks(&self, name: &CStr) -> bool {
+        let bytes = name.to_bytes();
+        let one = !bytes.is_empty() && !bytes.contains(&b'/');
+        one && mount::exists(self.number, name) == Ok(false)
     }
 
     /// As [`Place::open`] for one name, on the same mount only.
@@ -192,7 +200,8 @@ impl Drop for Place {
     }
 }
 
-fn text(name: &OsStr) -> io::Result<CString> {
+/// As the kernel takes it.
+pub(super) fn text(name: &OsStr) -> io::Result<CString> {
     CString::new(name.as_bytes()).map_err(|_| Errno(libc::EINVAL).into())
 }
 

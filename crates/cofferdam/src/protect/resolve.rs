@@ -1,10 +1,10 @@
 //! Where a path in a hostile tree really leads, link by link, without following any blindly.
 
-use super::place::{Kind, Place};
+use super::place::{Kind, Place, text};
 use cofferdam_policy::Danger;
 use cofferdam_sys::Errno;
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{CStr, CString, OsString};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -68,6 +68,25 @@ impl Roots {
         self.of(path).is_some()
     }
 
+    /// The number of the directory that a path is in, for [`Roots::lacks`], and the first name of the rest.
+    pub(super) fn first(&self, path: &Path) -> Option<(usize, CString)> {
+        let (number, rest) = self.0.iter().enumerate().find_map(|(number, (root, _))| {
+            let rest = path.strip_prefix(root).ok()?;
+            Some((number, rest))
+        })?;
+        match rest.components().next()? {
+            Component::Normal(name) => Some((number, text(name).ok()?)),
+            _ => None,
+        }
+    }
+
+    /// As [`Place::lacks`], in one of these directories.
+    pub(super) fn lacks(&self, number: usize, name: &CStr) -> bool {
+        self.0
+            .get(number)
+            .is_some_and(|(_, place)| place.lacks(name))
+    }
+
     /// Opens what is at a path, a link itself.
     ///
     /// # Errors
@@ -94,8 +113,39 @@ impl Roots {
     /// Follows a path.
     pub(super) fn resolve(&self, path: &Path) -> Resolved {
         let mut links = Vec::new();
+        if let Some(end) = self.at_once(path) {
+            return Resolved { links, end };
+        }
         let end = self.follow(path, &mut links);
         Resolved { links, end }
+    }
+
+    /// Where a path leads that no link is on, in one step. The kernel looks at the names in their order, so
+    /// one that it does not find has no link before it: that would have been `ELOOP`.
+    fn at_once(&self, path: &Path) -> Option<End> {
+        let (root, rest) = self.0.iter().find_map(|(root, place)| {
+            let rest = path.strip_prefix(root).ok()?;
+            Some(((root, place), rest))
+        })?;
+        // Name by name, since a slash at the end would ask for a directory.
+        let mut names = PathBuf::with_capacity(rest.as_os_str().len());
+        for part in rest.components() {
+            let Component::Normal(name) = part else {
+                return None;
+            };
+            names.push(name);
+        }
+        if names.as_os_str().is_empty() {
+            return None;
+        }
+        let found = root.1.open(&names).map(|place| place.kind());
+        let real = root.0.join(names);
+        match found.map_err(|error| error.raw_os_error()) {
+            Ok(Kind::Link) => None,
+            Ok(kind) => Some(End::Found(real, kind)),
+            Err(Some(libc::ENOENT | libc::ENOTDIR)) => Some(End::Missing(real)),
+            Err(_) => None,
+        }
     }
 
     fn follow(&self, path: &Path, links: &mut Vec<(PathBuf, PathBuf)>) -> End {

@@ -5,9 +5,10 @@ use super::remove::{self, Removed};
 use super::resolve::{Link, Roots};
 use cofferdam_policy::Danger;
 use cofferdam_sys::Errno;
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::fmt;
 use std::io;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,7 +20,17 @@ const TRIES: usize = 8;
 pub(crate) struct Watch {
     roots: Arc<Roots>,
     absent: Vec<(PathBuf, Danger)>,
+    groups: Vec<Group>,
     links: Vec<Link>,
+}
+
+/// Names that have the first part in common: where that is not there, none of them is.
+#[derive(Debug)]
+struct Group {
+    /// The directory and the name in it, as [`Roots::first`] says.
+    first: Option<(usize, CString)>,
+    /// Which of the absent names.
+    range: Range<usize>,
 }
 
 /// A name that should not be there, and what was done about it.
@@ -70,9 +81,21 @@ impl fmt::Display for Caught {
 
 impl Watch {
     pub(super) fn new(roots: Arc<Roots>, absent: Vec<(PathBuf, Danger)>, links: Vec<Link>) -> Self {
+        let mut groups: Vec<Group> = Vec::new();
+        for (index, (path, _)) in absent.iter().enumerate() {
+            let first = roots.first(path);
+            match groups.last_mut() {
+                Some(last) if last.first == first => last.range.end = index + 1,
+                _ => groups.push(Group {
+                    first,
+                    range: index..index + 1,
+                }),
+            }
+        }
         Self {
             roots,
             absent,
+            groups,
             links,
         }
     }
@@ -86,7 +109,11 @@ impl Watch {
     /// A link on the way to a name that did not exist is removed itself, and nothing is looked for
     /// behind it. Of a file with several names the one goes and the others stay.
     pub(crate) fn take_away(&self) -> Vec<Caught> {
-        let absent = self.absent.iter();
+        let groups = self.groups.iter().filter(|group| {
+            let first = group.first.as_ref();
+            !first.is_some_and(|(root, name)| self.roots.lacks(*root, name))
+        });
+        let absent = groups.flat_map(|group| &self.absent[group.range.clone()]);
         let absent = absent.filter_map(|(path, danger)| self.look(path, *danger, None));
         let links = self.links.iter();
         let links = links.filter_map(|link| self.look(&link.path, link.danger, Some(&link.text)));
