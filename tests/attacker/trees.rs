@@ -189,9 +189,9 @@ fn deep(path: &str, depth: u32) -> Outcome {
         std::env::set_current_dir("a-directory-with-a-name-of-some-length")?;
         fs::write("file", "deep")?;
     }
-    fs::set_permissions(".", Permissions::from_mode(0))?;
+    fs::set_permissions(".", Permissions::from_mode(0o000))?;
     std::env::set_current_dir("/")?;
-    fs::set_permissions(path, Permissions::from_mode(0))?;
+    fs::set_permissions(path, Permissions::from_mode(0o000))?;
     Ok(String::new())
 }
 

@@ -372,3 +372,31 @@ fn types_are_told() {
     assert_eq!(types("removed-directory"), (directory, None));
     assert_eq!(types("added"), (None, directory));
 }
+
+/// A process that another thread starts has the lock of an apply for a moment, until it executes.
+#[test]
+fn processes_that_start_meanwhile_keep_no_apply_out() {
+    let ground = Ground::full();
+    let session = ground.session(false);
+    script(&session, "echo new > new");
+    let found = session.changes().expect("changes");
+    drop(session);
+    let done = std::sync::atomic::AtomicBool::new(false);
+    let busy = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                std::process::Command::new("true").status().expect("true");
+            }
+        });
+        let errors = (0..300).filter_map(|_| found.overlays()[0].apply(|_| true).err());
+        let busy: Vec<String> = errors.map(|error| error.to_string()).collect();
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+        busy
+    });
+    assert_eq!(
+        busy.len(),
+        0,
+        "of 300 applies one after the other: {:?}",
+        busy.last()
+    );
+}

@@ -157,10 +157,6 @@ pub fn with_attacker() -> SandboxBuilder {
     Sandbox::builder().filesystem(|files| files.rule(PathRule::read(ATTACKER).at(INSIDE)))
 }
 
-pub fn attacker() -> &'static Path {
-    Path::new(ATTACKER)
-}
-
 pub fn build(builder: SandboxBuilder) -> Sandbox {
     builder.build().unwrap_or_else(|error| panic!("{error}"))
 }

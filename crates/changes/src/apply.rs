@@ -20,7 +20,7 @@ use place::Place;
 use rustix::fs::FlockOperation;
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 impl Tree {
     /// Applies the changes for which `filter` says so. They are shown to it in the order of
@@ -72,7 +72,7 @@ impl Tree {
         Ok(run.applied)
     }
 
-    fn lock(&self) -> Result<std::os::fd::OwnedFd, ApplyError> {
+    fn lock(&self) -> Result<Lock, ApplyError> {
         let origin = || self.origin.clone();
         let failed = |source| ApplyError::Lock {
             origin: origin(),
@@ -80,10 +80,21 @@ impl Tree {
         };
         let root = fs::reopen_directory(self.lower.as_fd()).map_err(failed)?;
         match rustix::fs::flock(&root, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(root),
+            Ok(()) => Ok(Lock(root)),
             Err(Errno::WOULDBLOCK) => Err(ApplyError::Busy { origin: origin() }),
             Err(error) => Err(failed(error.into())),
         }
+    }
+}
+
+/// Keeps other applications out of a directory.
+struct Lock(OwnedFd);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Not by closing alone: a process that is just being started elsewhere in this program has a
+        // copy of the descriptor until it executes.
+        let _ = rustix::fs::flock(&self.0, FlockOperation::Unlock);
     }
 }
 

@@ -98,7 +98,9 @@ fn view(
     layout.private(&account.home, filesystem.home, 0o700, &mut files.fresh);
     if filesystem.tmp.is_some() {
         files.tmp = Some("/tmp".into());
-        if context.root.is_none() {
+        // Unless a rule has a place there: it is not to be moved by the link.
+        let used = layout.taken.iter().any(|path| path.starts_with("/var/tmp"));
+        if context.root.is_none() && !used {
             layout.view = layout.view.symlink("/var/tmp", "/tmp");
         }
     }

@@ -28,7 +28,7 @@ pub(super) struct Finder<'a> {
     pub(super) names: &'a DangerousNames,
     pub(super) bound: Bound,
     pub(super) read_only: BTreeSet<PathBuf>,
-    pub(super) absent: BTreeMap<PathBuf, Danger>,
+    pub(super) absent: Vec<(PathBuf, Danger)>,
     pub(super) links: BTreeMap<PathBuf, Link>,
     pub(super) shown: Vec<ShownGitDir>,
     pub(super) notes: Vec<Note>,
@@ -55,7 +55,7 @@ impl<'a> Finder<'a> {
             names,
             bound,
             read_only: BTreeSet::new(),
-            absent: BTreeMap::new(),
+            absent: Vec::new(),
             links: BTreeMap::new(),
             shown: Vec::new(),
             notes: Vec::new(),
@@ -102,19 +102,14 @@ impl<'a> Finder<'a> {
                 read_only.push(path);
             }
         }
-        // None is below another, so only the last one before a path can be above it.
-        let covered = |path: &Path| {
-            let before = read_only.partition_point(|one| one.as_path() <= path);
-            let last = before.checked_sub(1).map(|last| &read_only[last]);
-            last.is_some_and(|last| path.starts_with(last))
-        };
-        let absent = self.absent.into_iter();
-        let links = self.links.into_iter();
-        let absent = absent.filter(|(path, _)| !covered(path)).collect();
-        let links = links
-            .filter(|(path, _)| !covered(path))
-            .map(|(_, link)| link);
-        let links = links.collect();
+        // Found in their order for the most part, which this sort makes use of; the first danger counts.
+        let mut absent = self.absent;
+        absent.sort_by(|(one, _), (other, _)| one.cmp(other));
+        absent.dedup_by(|(one, _), (other, _)| one == other);
+        retain_uncovered(&mut absent, &read_only);
+        let mut links = Vec::from_iter(self.links);
+        retain_uncovered(&mut links, &read_only);
+        let links = links.into_iter().map(|(_, link)| link).collect();
         let mut notes = self.notes;
         if self.unsaid > 0 {
             notes.push(Note::More(self.unsaid));
@@ -188,8 +183,7 @@ impl<'a> Finder<'a> {
             if lacks {
                 lacked = first;
                 if expected {
-                    let absent = self.absent.entry(tree.join(name.path()));
-                    absent.or_insert(name.danger());
+                    self.absent.push((tree.join(name.path()), name.danger()));
                 }
                 continue;
             }
@@ -238,7 +232,7 @@ impl<'a> Finder<'a> {
             }
             End::Found(path, _) => self.note(Note::OddType { path }),
             End::Missing(real) => {
-                self.absent.entry(real).or_insert(danger);
+                self.absent.push((real, danger));
             }
             End::Outside(target) => self.note(Note::LeadsOutside {
                 path: path.to_owned(),
@@ -260,7 +254,7 @@ impl<'a> Finder<'a> {
         // Without its `.git`, git takes a directory with HEAD, objects and refs for a repository, and
         // a sandbox can take away the HEAD of the one in `.git`.
         if let End::Missing(head) = self.roots.resolve(&tree.join("HEAD")).end {
-            self.absent.entry(head).or_insert(Danger::GitConfig);
+            self.absent.push((head, Danger::GitConfig));
         }
         let (target, why) = match place.kind() {
             Kind::Directory => return self.git_directory(&path, Some(tree)),
@@ -384,6 +378,19 @@ impl<'a> Finder<'a> {
         self.configured(directory, Some(tree));
         self.alternates(directory);
     }
+}
+
+/// Keeps the paths that are not in one of these, nor one of them. Both are in order, and of these none is
+/// below another: only the last one before a path can be above it.
+fn retain_uncovered<T>(paths: &mut Vec<(PathBuf, T)>, read_only: &[PathBuf]) {
+    let mut rest = read_only.iter().peekable();
+    let mut last: Option<&PathBuf> = None;
+    paths.retain(|(path, _)| {
+        while let Some(next) = rest.next_if(|one| *one <= path) {
+            last = Some(next);
+        }
+        !last.is_some_and(|last| path.starts_with(last))
+    });
 }
 
 /// Whether a tree is somebody's home.

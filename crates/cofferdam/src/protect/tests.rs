@@ -3,6 +3,7 @@
 mod config;
 mod forged;
 mod layout;
+mod looks;
 mod nested;
 mod watch;
 
