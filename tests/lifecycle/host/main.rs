@@ -80,7 +80,10 @@ const SCENARIOS: &[Scenario] = &[
         "the_hosts_death_ends_everything_without_namespaces",
         death::without_namespaces,
     ),
-    ("sessions_leave_nothing_in_the_host", sessions::leave_nothing),
+    (
+        "sessions_leave_nothing_in_the_host",
+        sessions::leave_nothing,
+    ),
     ("a_session_that_is_full_goes_on", sessions::full),
     ("a_thousand_sessions_live_side_by_side", sessions::thousand),
     ("the_hosts_death_ends_sessions_and_pools", sessions::death),

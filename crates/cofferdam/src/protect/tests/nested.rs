@@ -132,5 +132,8 @@ fn a_nested_worktree_of_a_repository_elsewhere_is_said() {
     check(&found, &tree);
     assert!(found.shown.is_empty());
     assert!(is_read_only(&found, &tree.join("nested/.git")));
-    assert_eq!(not_shown(&found), Some(crate::protect::note::Unproven::Nested));
+    assert_eq!(
+        not_shown(&found),
+        Some(crate::protect::note::Unproven::Nested)
+    );
 }
