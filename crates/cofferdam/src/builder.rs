@@ -32,7 +32,7 @@ impl SandboxBuilder {
     }
 
     /// The directory the program works in, as an overlay: what it writes goes to an upper layer, and the
-    /// host's files stay as they are until [`Changes::apply`](crate::Changes::apply).
+    /// host's files stay as they are until [`OverlayChanges::apply`](crate::OverlayChanges::apply).
     pub fn overlay_workspace(mut self, path: impl Into<PathBuf>) -> Self {
         self.policy.filesystem = self.policy.filesystem.overlay_workspace(path);
         self

@@ -26,7 +26,7 @@ use std::time::SystemTime;
 /// # }
 /// ```
 ///
-/// What differs from a [`Sandbox::command`]:
+/// What differs from a [`Sandbox::command`](crate::Sandbox::command):
 /// - Dropping a [`Child`](crate::Child), killing it, or its time limit ends the program and what is still in its
 ///   session (setsid(2)). What has made a session of its own, as daemons do, goes on until this
 ///   `Session` ends.
