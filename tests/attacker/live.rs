@@ -1,6 +1,6 @@
 //! Attacks from inside a live session: on its process 1, and on the programs beside this one.
 
-use crate::{Outcome, call, check, number, unknown};
+use crate::{Outcome, call, check, number, processes, unknown};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::mem::ManuallyDrop;
@@ -23,7 +23,7 @@ pub fn run(command: &[&str]) -> Outcome {
         // Children that ignore everything but SIGKILL, in process groups of their own.
         ["crowd", count] => crowd(number(count)),
         ["get-descriptor", pid] => get_descriptor(number(pid)),
-        ["get-child-s-descriptor"] => with_sleeping_child(get_descriptor),
+        ["get-child-s-descriptor"] => processes::with_child(get_descriptor),
         ["limit", pid, resource] => limit(number(pid), number(resource)),
         ["unix-sockets"] => {
             let table = fs::read_to_string("/proc/self/net/unix")?;
@@ -110,26 +110,6 @@ fn get_descriptor(pid: i32) -> Outcome {
         }
     }
     last.map(|_| String::new())
-}
-
-fn with_sleeping_child(act: impl FnOnce(i32) -> Outcome) -> Outcome {
-    // SAFETY: this process has one thread; the child calls only pause(2).
-    match check(unsafe { libc::fork() })? {
-        0 => loop {
-            // SAFETY: pause(2) touches no memory.
-            unsafe { libc::pause() };
-        },
-        child => {
-            let outcome = act(child);
-            let mut status = 0;
-            // SAFETY: kill(2) touches no memory, waitpid(2) writes one int.
-            unsafe {
-                libc::kill(child, libc::SIGKILL);
-                libc::waitpid(child, &mut status, 0);
-            }
-            outcome
-        }
-    }
 }
 
 /// Takes all of a resource from a process (prlimit(2)).

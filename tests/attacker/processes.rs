@@ -131,7 +131,7 @@ fn limit(pid: i32) -> Outcome {
 }
 
 /// Does something to a child of this process that sleeps meanwhile.
-fn with_child(act: impl FnOnce(i32) -> Outcome) -> Outcome {
+pub fn with_child(act: impl FnOnce(i32) -> Outcome) -> Outcome {
     // SAFETY: this process has one thread; the child calls only pause(2).
     match check(unsafe { libc::fork() })? {
         0 => loop {

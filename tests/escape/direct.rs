@@ -9,15 +9,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 fn ask(session: &Session, attack: &[&str]) -> String {
-    let output = session
-        .command(INSIDE)
-        .args(attack)
-        .timeout(PATIENCE)
-        .output();
-    let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned()
+    answer(session.command(INSIDE).args(attack))
 }
 
 /// A repository with what a person's programs obey.

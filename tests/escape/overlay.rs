@@ -35,15 +35,7 @@ fn at(file: &Path) -> Vec<Vec<String>> {
 
 /// The answers in a session.
 fn ask(session: &Session, attack: &[&str]) -> String {
-    let output = session
-        .command(INSIDE)
-        .args(attack)
-        .timeout(PATIENCE)
-        .output();
-    let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned()
+    answer(session.command(INSIDE).args(attack))
 }
 
 /// A store in which the layers of a root's sandbox can be reached by their id.

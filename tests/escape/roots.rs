@@ -24,15 +24,7 @@ fn of(root: &Path) -> SandboxBuilder {
 }
 
 fn ask(sandbox: &Sandbox, attack: &[&str]) -> String {
-    let output = sandbox
-        .command(PROGRAM)
-        .args(attack)
-        .timeout(PATIENCE)
-        .output();
-    let output = output.unwrap_or_else(|error| panic!("{error}"));
-    String::from_utf8_lossy(&output.stdout)
-        .trim_end()
-        .to_owned()
+    answer(sandbox.command(PROGRAM).args(attack))
 }
 
 #[test]

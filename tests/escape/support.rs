@@ -85,6 +85,15 @@ pub fn one_inside(sandbox: &Sandbox, attack: &[&str]) -> String {
     inside(sandbox, &[attack]).remove(0)
 }
 
+/// What a command inside writes to its standard output.
+pub fn answer(command: &mut cofferdam::Command) -> String {
+    let output = command.timeout(PATIENCE).output();
+    let output = output.unwrap_or_else(|error| panic!("{error}"));
+    String::from_utf8_lossy(&output.stdout)
+        .trim_end()
+        .to_owned()
+}
+
 /// Whether an attacker says that it did it.
 pub fn done(answer: &str) -> bool {
     answer == "done" || answer.starts_with("done ")

@@ -3,30 +3,11 @@
 mod common;
 
 use cofferdam_changes::{ApplyError, Change, ConflictReason, Kind, Owners, Refusal, Tree};
-use common::{Overlay, apply_all, changes, find, list, open, set_xattr};
+use common::{Overlay, apply_all, changes, find, list, open, project, set_xattr};
 use std::fs;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
-
-fn project() -> Overlay {
-    Overlay::new(|lower| {
-        fs::create_dir_all(lower.join("dir/sub")).expect("made");
-        fs::create_dir(lower.join("keep")).expect("made");
-        for name in [
-            "a",
-            "b",
-            "c",
-            "dir/one",
-            "dir/two",
-            "dir/sub/deep",
-            "keep/x",
-        ] {
-            fs::write(lower.join(name), format!("content of {name}\n")).expect("written");
-        }
-        symlink("a", lower.join("link")).expect("made");
-    })
-}
 
 fn read(overlay: &Overlay, name: &str) -> String {
     fs::read_to_string(overlay.lower().join(name)).expect("readable")

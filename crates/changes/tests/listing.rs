@@ -3,7 +3,7 @@
 mod common;
 
 use cofferdam_changes::{Diff, FileType, Kind, Risk, compare, diff_between};
-use common::{Overlay, changes, find, list, set_xattr, whiteout};
+use common::{changes, find, list, project, set_xattr, whiteout};
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
@@ -14,23 +14,6 @@ fn write(root: &Path, name: &str, text: &str) {
     let path = root.join(name);
     fs::create_dir_all(path.parent().expect("a parent")).expect("made");
     fs::write(path, text).expect("written");
-}
-
-fn project() -> Overlay {
-    Overlay::new(|lower| {
-        for name in [
-            "a",
-            "b",
-            "c",
-            "dir/one",
-            "dir/two",
-            "dir/sub/deep",
-            "keep/x",
-        ] {
-            write(lower, name, &format!("content of {name}\n"));
-        }
-        symlink("a", lower.join("link")).expect("made");
-    })
 }
 
 #[test]

@@ -154,6 +154,11 @@ pub(crate) fn find(
 }
 
 impl Protection {
+    /// The workspace without links on the way.
+    pub(crate) fn workspace(&self) -> &Path {
+        self.roots.workspace()
+    }
+
     /// What looks for the absent names. The descriptors it looks beneath were opened by [`find`]:
     /// nothing that happens to the path of the workspace leads it elsewhere.
     pub(crate) fn watch(&self) -> Watch {

@@ -1,5 +1,9 @@
 //! Each defect is found, and its text says what to do.
 
+#[macro_use]
+mod refused;
+
+use refused::files;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -9,13 +13,6 @@ use cofferdam_policy::{
     Bytes, Cpus, Environment, Filesystem, Identity, Layer, Layers, Limits, Network, PathRule,
     Policy, PolicyError, SyscallProfile, Syscalls, Upper,
 };
-
-fn files(part: impl FnOnce(Filesystem) -> Filesystem) -> Policy {
-    Policy {
-        filesystem: part(Filesystem::default()),
-        ..Policy::default()
-    }
-}
 
 fn limits(part: impl FnOnce(Limits) -> Limits) -> Policy {
     Policy {
@@ -50,20 +47,6 @@ fn identity(part: impl FnOnce(Identity) -> Identity) -> Policy {
         identity: part(Identity::default()),
         ..Policy::default()
     }
-}
-
-/// The policy is refused with this variant, and the text contains `says`.
-macro_rules! refused {
-    ($policy:expr, $variant:pat, $says:expr) => {{
-        let error = $policy.validate().expect_err("this policy is defective");
-        assert!(matches!(error, $variant), "{error:?}");
-        let text = error.to_string();
-        assert!(text.contains($says), "{text}");
-        assert!(
-            !text.ends_with('.') && !text.starts_with(char::is_uppercase),
-            "{text}"
-        );
-    }};
 }
 
 #[test]

@@ -1,27 +1,11 @@
 //! Defects of overlays, roots and protected names are found, and the text says what to do.
 
-use cofferdam_policy::{Access, Danger, Filesystem, PathRule, Policy, PolicyError, Root, Upper};
+#[macro_use]
+mod refused;
 
-fn files(part: impl FnOnce(Filesystem) -> Filesystem) -> Policy {
-    Policy {
-        filesystem: part(Filesystem::default()),
-        ..Policy::default()
-    }
-}
+use refused::files;
 
-/// The policy is refused with this variant, and the text contains `says`.
-macro_rules! refused {
-    ($policy:expr, $variant:pat, $says:expr) => {{
-        let error = $policy.validate().expect_err("this policy is defective");
-        assert!(matches!(error, $variant), "{error:?}");
-        let text = error.to_string();
-        assert!(text.contains($says), "{text}");
-        assert!(
-            !text.ends_with('.') && !text.starts_with(char::is_uppercase),
-            "{text}"
-        );
-    }};
-}
+use cofferdam_policy::{Access, Danger, PathRule, PolicyError, Root, Upper};
 
 #[test]
 fn overlays() {

@@ -3,7 +3,7 @@
 use crate::protocol::{self, Request};
 use crate::session::Owner;
 use crate::start::receive;
-use crate::supervisor::{GRACE, Supervisor};
+use crate::supervisor::{GRACE, Supervisor, hang_up};
 use cofferdam_cgroups::Stats;
 use cofferdam_sys::process::Usage;
 use cofferdam_sys::{Errno, socket};
@@ -196,10 +196,7 @@ impl Process {
         self.killed.get_or_insert_with(Instant::now);
         match &self.place {
             Place::Own(supervisor) => supervisor.release(),
-            Place::Guest { socket, .. } => match socket::shutdown_write(socket.as_fd()) {
-                Err(Errno(libc::ENOTCONN)) => Ok(()),
-                other => other,
-            },
+            Place::Guest { socket, .. } => hang_up(socket.as_fd()),
         }
     }
 

@@ -3,7 +3,7 @@
 use cofferdam_cgroups::{Cgroup, Stats};
 use cofferdam_sys::process::{self, Cloned, Exit};
 use cofferdam_sys::{Errno, fd, socket};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 /// How long init gets to end all processes before it is killed itself.
@@ -34,10 +34,7 @@ impl Supervisor {
     /// Tells init to end everything, which it does on the end of its socket, and so still knows what
     /// was used.
     pub(crate) fn release(&self) -> Result<(), Errno> {
-        match socket::shutdown_write(self.control.as_fd()) {
-            Err(Errno(libc::ENOTCONN)) => Ok(()),
-            other => other,
-        }
+        hang_up(self.control.as_fd())
     }
 
     /// What ends even what init does not: the end of process 1 is that of its namespace
@@ -89,6 +86,14 @@ impl Supervisor {
     pub(crate) fn oom_kills(&self) -> u64 {
         let stats = self.cgroup.as_ref().map(Cgroup::stats);
         stats.and_then(|stats| stats.oom_kills).unwrap_or(0)
+    }
+}
+
+/// Says over a socket that nothing more is wanted; init, if it is there, ends what the socket is about.
+pub(crate) fn hang_up(control: BorrowedFd<'_>) -> Result<(), Errno> {
+    match socket::shutdown_write(control) {
+        Err(Errno(libc::ENOTCONN)) => Ok(()),
+        other => other,
     }
 }
 

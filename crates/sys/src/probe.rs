@@ -52,31 +52,47 @@ pub fn probe_namespaces(
     uid_map: &[u8],
     gid_map: &[u8],
 ) -> std::result::Result<(), (Step, Errno)> {
-    let clone_failed = |errno| (Step::Clone, errno);
-    let stack = Stack::new(STACK_SIZE).map_err(clone_failed)?;
     let mut shared = Shared {
         uid_map,
         gid_map,
         flags,
         outcome: Err((Step::Clone, Errno(libc::ECANCELED))),
     };
-    let before = SignalMask::FULL.set().map_err(clone_failed)?;
-    // SAFETY: the child makes raw calls only and touches nothing but `shared`, which this thread
-    // does not touch before the child has ended: CLONE_VFORK holds it here until then. Stack and
-    // `shared` outlive that.
+    // SAFETY: the entry makes raw calls only, and touches nothing but `shared`.
+    unsafe { try_in_child(flags, try_out, (&raw mut shared).cast()) }
+        .map_err(|errno| (Step::Clone, errno))?;
+    shared.outcome
+}
+
+/// Runs `entry` in a child with namespaces of its own and waits for its end.
+///
+/// # Safety
+/// The child shares this process's memory and thread-local storage: `entry` must make raw calls only,
+/// and touch nothing but what `argument` points to, which is this thread's alone.
+///
+/// # Errors
+/// As clone3(2), or for lack of memory.
+pub(crate) unsafe fn try_in_child(
+    flags: u64,
+    entry: extern "C" fn(*mut u8) -> !,
+    argument: *mut u8,
+) -> Result<()> {
+    let stack = Stack::new(STACK_SIZE)?;
+    let before = SignalMask::FULL.set()?;
+    // SAFETY: CLONE_VFORK holds this thread here until the child has ended, so it does not touch what
+    // the entry does, and stack and argument outlive that; the rest is the caller's contract.
     let cloned = unsafe {
         process::clone(
             flags | (libc::CLONE_VM | libc::CLONE_VFORK) as u64,
             &stack,
             None,
-            try_out,
-            (&raw mut shared).cast(),
+            entry,
+            argument,
         )
     };
     let _ = before.set();
-    let child = cloned.map_err(clone_failed)?;
-    reap(&child.pidfd);
-    shared.outcome
+    reap(&cloned?.pidfd);
+    Ok(())
 }
 
 extern "C" fn try_out(shared: *mut u8) -> ! {

@@ -5,6 +5,7 @@
 use cofferdam_changes::{Applied, Change, Kind, Tree};
 use std::fs;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
@@ -163,4 +164,24 @@ pub fn set_xattr(path: &Path, name: &str, value: &[u8]) {
 
 pub fn kinds(all: &[Change], kind: Kind) -> usize {
     all.iter().filter(|change| change.kind == kind).count()
+}
+
+/// An overlay over a few files and directories and a link.
+pub fn project() -> Overlay {
+    Overlay::new(|lower| {
+        fs::create_dir_all(lower.join("dir/sub")).expect("made");
+        fs::create_dir(lower.join("keep")).expect("made");
+        for name in [
+            "a",
+            "b",
+            "c",
+            "dir/one",
+            "dir/two",
+            "dir/sub/deep",
+            "keep/x",
+        ] {
+            fs::write(lower.join(name), format!("content of {name}\n")).expect("written");
+        }
+        symlink("a", lower.join("link")).expect("made");
+    })
 }

@@ -107,7 +107,7 @@ impl<'a> Overlays<'a> {
             (true, Some(store)) => UpperLayer::Directory(store.overlay(self.made.len())?),
         };
         let lowers = frozen.iter().map(PathBuf::as_path).chain([source]);
-        let lowers = lowers
+        let lowers: Vec<Lower> = lowers
             .map(|source| Lower {
                 source: source.to_owned(),
                 id_mapped: owner(source),
@@ -117,7 +117,7 @@ impl<'a> Overlays<'a> {
             target: target.to_owned(),
             source: source.to_owned(),
             frozen,
-            owner: owner(source),
+            owner: lowers.last().and_then(|lower| lower.id_mapped),
             exec,
             root: target == Path::new("/"),
         });
@@ -128,7 +128,7 @@ impl<'a> Overlays<'a> {
         })
     }
 
-    /// Every owner that a mapping is needed for.
+    /// The overlays as they are mounted.
     pub(super) fn finish(
         self,
         context: &Context<'_>,

@@ -28,10 +28,9 @@ pub(super) fn add(
     }
     let names = filesystem.protect.names();
     let found = protect::find(workspace, &names, &Bound::default())?;
-    let real = std::fs::canonicalize(workspace).unwrap_or_else(|_| workspace.clone());
     // Rules go by the path that the policy gives the workspace.
     let named = |path: &Path| -> PathBuf {
-        path.strip_prefix(&real)
+        path.strip_prefix(found.workspace())
             .map_or_else(|_| path.to_owned(), |rest| workspace.join(rest))
     };
     let mut rules: Vec<PathRule> = found

@@ -49,6 +49,11 @@ impl Roots {
         Ok(Self(vec![(workspace.to_owned(), place)]))
     }
 
+    /// The directory that it began with.
+    pub(super) fn workspace(&self) -> &Path {
+        &self.0[0].0
+    }
+
     /// Adds a directory by a path without links.
     pub(super) fn add(&mut self, path: &Path) -> io::Result<()> {
         let place = Place::root(path)?;

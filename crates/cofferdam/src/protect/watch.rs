@@ -193,7 +193,8 @@ impl Visit<'_> {
         }
     }
 
-    /// Gives the owner all rights on a directory for now; whether that changed anything.
+    /// Gives the owner all rights on a directory until the removal is over; whether that changed
+    /// anything.
     fn unlock(&mut self, dir: &Place) -> io::Result<bool> {
         let again = dir.again()?;
         let Some(mode) = again.unlock()? else {

@@ -3,10 +3,11 @@
 //! Source: Documentation/filesystems/overlayfs.rst of Linux 6.18.
 
 use super::{fsconfig_create, fsconfig_flag, fsconfig_string, fsmount, fsopen};
-use crate::process::{self, SignalMask, Stack};
+use crate::probe::try_in_child;
+use crate::process;
 use crate::{Errno, Result, fd, mount, syscall};
 use std::ffi::CStr;
-use std::os::fd::{AsFd as _, RawFd};
+use std::os::fd::RawFd;
 
 /// Whether a directory of a layer says that nothing of the layers below shows in it, in an overlay
 /// with the option `userxattr`: the attribute `user.overlay.opaque` is `y` (getxattr(2)). A directory
@@ -52,30 +53,15 @@ struct Shared<'a> {
 /// The step that failed and the kernel's error number. With [`Step::Attribute`] the overlay works,
 /// and cannot note in memory that a directory hides those of the lower layers.
 pub fn probe_overlay(uid_map: &[u8], gid_map: &[u8]) -> std::result::Result<(), (Step, Errno)> {
-    let failed = |errno| (Step::Stage, errno);
-    let stack = Stack::new(16 * 4096).map_err(failed)?;
     let mut shared = Shared {
         uid_map,
         gid_map,
         outcome: Err((Step::Stage, Errno(libc::ECANCELED))),
     };
-    let before = SignalMask::FULL.set().map_err(failed)?;
     let namespaces = libc::CLONE_NEWUSER | libc::CLONE_NEWNS;
-    // SAFETY: the child makes raw calls only and touches nothing but `shared`, which this thread
-    // does not touch before the child has ended: CLONE_VFORK holds it here until then. Stack and
-    // `shared` outlive that.
-    let cloned = unsafe {
-        process::clone(
-            (namespaces | libc::CLONE_VM | libc::CLONE_VFORK) as u64,
-            &stack,
-            None,
-            try_out,
-            (&raw mut shared).cast(),
-        )
-    };
-    let _ = before.set();
-    let child = cloned.map_err(failed)?;
-    while process::wait(child.pidfd.as_fd(), true) == Err(Errno(libc::EINTR)) {}
+    // SAFETY: the entry makes raw calls only, and touches nothing but `shared`.
+    unsafe { try_in_child(namespaces as u64, try_out, (&raw mut shared).cast()) }
+        .map_err(|errno| (Step::Stage, errno))?;
     shared.outcome
 }
 
