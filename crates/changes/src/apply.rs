@@ -138,9 +138,19 @@ impl Run<'_> {
             place: &place,
             walk: &self.walk,
         };
+        // A file with other names on the host has one mode for all of them, and in the overlay the
+        // program has changed this name's alone.
+        let kind = match (change.kind, &place.expected) {
+            (Kind::Metadata, Some(before))
+                if before.links > 1 && before.file_type == FileType::Regular =>
+            {
+                Kind::Modified
+            }
+            (kind, _) => kind,
+        };
         let mut made = None;
         let mut result = Ok(None);
-        match (change.kind, &entry.b, &change.after) {
+        match (kind, &entry.b, &change.after) {
             (Kind::Removed, ..) | (_, None, _) | (_, _, None) => place.remove()?,
             (Kind::Metadata, Some(found), Some(after)) => {
                 result = maker.metadata(found, after).map(|(stat, leaving)| {

@@ -230,6 +230,28 @@ fn files_that_were_links_on_the_host_are_no_conflict() {
 }
 
 #[test]
+fn a_mode_is_that_of_one_name() {
+    let overlay = Overlay::new(|lower| {
+        fs::write(lower.join("a"), "same").expect("written");
+        fs::hard_link(lower.join("a"), lower.join("other")).expect("linked");
+        fs::write(lower.join("alone"), "alone").expect("written");
+    });
+    let seen = |name: &str| {
+        let meta = fs::metadata(overlay.lower().join(name)).expect("there");
+        (meta.permissions().mode() & 0o777, meta.ino())
+    };
+    let (other, alone) = (seen("other"), seen("alone").1);
+    overlay.run("chmod 700 a alone");
+    apply_all(&overlay.tree());
+    assert_eq!(seen("a").0, 0o700);
+    assert_eq!(seen("other"), other, "another name of the file has changed");
+    assert_eq!(read(&overlay, "a"), "same");
+    assert_eq!(list(&overlay.tree()), [""; 0]);
+    // The control: a file with one name stays the file it is.
+    assert_eq!(seen("alone"), (0o700, alone));
+}
+
+#[test]
 fn set_id_bits_need_to_be_asked_for() {
     let overlay = project();
     overlay.run("echo x > suid; chmod 6755 suid; chmod 4711 a; mkdir d; chmod 2775 d");
