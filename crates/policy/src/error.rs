@@ -1,9 +1,12 @@
 //! The errors, one enum per operation.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::filesystem::Access;
 use crate::layers::Layer;
+use crate::network::ParseRuleError;
+use crate::secret::SecretHostError;
 use crate::suggest::nearest;
 
 /// A defect of a policy, found by [`Policy::validate`](crate::Policy::validate).
@@ -210,6 +213,127 @@ pub enum PolicyError {
     PortsWithoutHost { what: &'static str },
     #[error("network.connect names port 0, which nothing can connect to; remove it")]
     ConnectPortZero,
+    #[error(
+        "{what} is there, but the network mode is not `rules`; set the mode to rules or remove {what}"
+    )]
+    NeedsRules { what: &'static str },
+    #[error("{what}: {error}")]
+    UnreadableRule {
+        what: &'static str,
+        #[source]
+        error: ParseRuleError,
+    },
+    #[error("{what}: the rule for {rule} has no port; name some, or every one by leaving them out")]
+    NoPorts { what: &'static str, rule: String },
+    #[error("{what}: {method:?} is no method of HTTP; write it in upper case, such as GET")]
+    HttpMethod { what: &'static str, method: String },
+    #[error(
+        "{what} has {count} rules and paths, more than the {max} that each connection can be compared          with; use patterns or address ranges for many at once"
+    )]
+    TooManyRules {
+        what: &'static str,
+        count: usize,
+        max: usize,
+    },
+    #[error("{what} names port 0 inside, which nothing can connect to; write another")]
+    PortZeroInside { what: &'static str },
+    #[error(
+        "network.forward names port 0 of the host, which nothing can connect to; write another"
+    )]
+    ForwardPortZero,
+    #[error("network.publish listens twice at {address}; give one of the two another port")]
+    PublishedTwice { address: SocketAddr },
+    #[error(
+        "network.forward has two services at `{inside}`; give one of the two another place inside"
+    )]
+    ForwardedTwice { inside: String },
+    #[error(
+        "{what}: the socket `{}` has {length} bytes and the kernel takes {max} for the path of a \
+         socket; use a shorter one",
+        path.display()
+    )]
+    SocketPathTooLong {
+        what: &'static str,
+        path: PathBuf,
+        length: usize,
+        max: usize,
+    },
+    #[error("network.ssh_agent names no key; name some by fingerprint, or leave it out")]
+    AgentWithoutKeys,
+    #[error(
+        "network.ssh_agent: {key:?} is no fingerprint; write one as `ssh-add -l` prints it, SHA256: and \
+         43 characters"
+    )]
+    AgentKey { key: String },
+    #[error(
+        "secrets: {name:?} is no name of a variable; write letters, digits and `_`, and no digit in \
+         front"
+    )]
+    SecretName { name: String },
+    #[error("secrets: `{name}` is there twice; keep one, with the hosts of both")]
+    DuplicateSecret { name: String },
+    #[error(
+        "`{name}` is both a secret and a variable of the environment, through which the program could \
+         have the value; remove it from [environment]"
+    )]
+    SecretInEnvironment { name: String },
+    #[error("the secret `{name}` has no host; name the hosts that it is for")]
+    SecretWithoutHost { name: String },
+    #[error("the secret `{name}`: {error}")]
+    SecretHost {
+        name: String,
+        #[source]
+        error: SecretHostError,
+    },
+    #[error("the secret `{name}`: the host {host} has no port; name some, such as 443")]
+    SecretWithoutPort { name: String, host: String },
+    #[error(
+        "the secret `{name}` is for {host}, which anybody can have a name in; write the domains that it \
+         is for"
+    )]
+    SecretForEverybody { name: String, host: String },
+    #[error(
+        "the secret `{name}` is for {host}, which no rule leads to; add `{host}` to network.allow or \
+         remove it from the secret"
+    )]
+    SecretUnreachable { name: String, host: String },
+    #[error(
+        "the secret `{name}` is put into {header:?}, which is no name of a header; write one such as \
+         X-Api-Key"
+    )]
+    SecretHeader { name: String, header: String },
+    #[error(
+        "the secret `{name}` is put into the header {header:?}, which says where a request goes or ends; \
+         choose another header"
+    )]
+    SecretFraming { name: String, header: String },
+    #[error(
+        "the secret `{name}` is put into {parameter:?}, which is no plain name of a parameter; write \
+         letters, digits, `-`, `.`, `_` and `~`"
+    )]
+    SecretParameter { name: String, parameter: String },
+    #[error("the secret `{name}` has an empty source; name a variable, file, command or provider")]
+    SecretWithoutSource { name: String },
+    #[error("the secret `{name}`: {given:?} is no name of a variable; remove `=` and NUL bytes")]
+    SecretVariable { name: String, given: String },
+    #[error(
+        "the secret `{name}`: the program {program:?} is relative; write it from `/`, or its name alone \
+         to find it by PATH"
+    )]
+    SecretProgram { name: String, program: String },
+    #[error(
+        "the secret `{name}`: the command contains a NUL byte, which no argument can; remove it"
+    )]
+    SecretArgument { name: String },
+    #[error(
+        "the secret `{name}`: the prefix {prefix:?} is no beginning of a placeholder; write at most \
+         {max} letters, digits, `-` and `_`"
+    )]
+    SecretPrefix {
+        name: String,
+        prefix: String,
+        max: usize,
+    },
     #[error("the system call profile is an empty stack, which filters nothing; name a profile")]
     EmptyProfile,
     #[error(
@@ -415,6 +539,12 @@ pub enum FormatError {
     DuplicateSymlink {
         /// The link.
         path: PathBuf,
+    },
+    /// One name for two secrets.
+    #[error("the secret `{name}` is there twice; keep one, with the hosts of both")]
+    DuplicateSecret {
+        /// The secret.
+        name: String,
     },
     /// A value that has no text form.
     #[error("the policy cannot be written: {message}; check it with `validate`")]

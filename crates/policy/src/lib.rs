@@ -40,6 +40,7 @@ mod protect;
 mod root;
 #[cfg(feature = "schema")]
 mod schema;
+mod secret;
 mod suggest;
 mod syscalls;
 #[cfg(feature = "serde")]
@@ -59,10 +60,16 @@ pub use filesystem::{Access, Filesystem, PathRule, Symlink, Sys};
 pub use identity::{IdRange, Identity};
 pub use layers::{Enforce, Layer, Layers};
 pub use limits::Limits;
-pub use network::{Network, NetworkMode};
+pub use network::{
+    AddressRange, AddressRangeError, Destination, Endpoint, Forward, HostEndpoint, HostName,
+    HostNameError, HttpMatch, NamePattern, Network, NetworkMode, NetworkRule, ParseForwardError,
+    ParsePublishError, ParseRuleError, PathPattern, PathPatternError, Ports, PortsError, Publish,
+    SshAgent,
+};
 pub use policy::Policy;
 pub use protect::Protect;
 pub use root::Root;
+pub use secret::{Secret, SecretHost, SecretHostError, SecretPlace, SecretSource};
 pub use syscalls::{SyscallIntent, SyscallProfile, Syscalls};
 pub use units::{Bytes, Cpus, format_duration, parse_duration};
 pub use upper::Upper;

@@ -1,13 +1,15 @@
 //! Which policy is within which, and the tightest of two.
 
+mod network;
+mod secrets;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::filesystem::{Access, Filesystem, PathRule};
 use crate::tree::{Above, Grant, Tree, Visit, walk};
 use crate::{
-    Environment, IdRange, Identity, Layer, Layers, Limits, Network, NetworkMode, Policy, Root,
-    SyscallProfile, Syscalls,
+    Environment, IdRange, Identity, Layer, Layers, Limits, Policy, Root, SyscallProfile, Syscalls,
 };
 
 impl Policy {
@@ -28,7 +30,10 @@ impl Policy {
     /// | `upper` | memory, by size, before a disk place; a disk place is within the same only |
     /// | `protect` | on before off; more names added, fewer removed; a protected workspace before a write rule |
     /// | `root` | `Host`, which adds nothing by itself, before any other; another is within the same only, read before overlay |
-    /// | network | `None` before `Host`; a port list before none; fewer ports |
+    /// | network | `None` before `Rules` and `Host`; with `Host` a port list before none, fewer ports |
+    /// | rules of the network | fewer connections and requests allowed, each by one rule of the other; more denied; `package_clients` off before on; fewer files trusted, ports published, services forwarded and keys of the agent |
+    /// | rules and `Host` | `Rules` before a `Host` that lets all its ports be connected to and listened on; `package_clients` only before a `Host` without a `connect` list; a forwarded unix socket and keys of the agent before none, since the host's network does not bring them |
+    /// | secrets | fewer; the same secret for fewer hosts, with a shorter `ttl`. One for hosts that no rule leads to is none |
     /// | environment | fewer inherited names; fewer set values |
     /// | limits | smaller; no limit is the widest. `io_weight` left out is 100 |
     /// | system calls | `Strict` before `Default`; more profiles stacked; fewer intents |
@@ -37,11 +42,12 @@ impl Policy {
     pub fn is_within(&self, other: &Policy) -> bool {
         layers_within(&self.layers, &other.layers)
             && files_within(&self.filesystem, &other.filesystem)
-            && network_within(&self.network, &other.network)
+            && network::within(&self.network, &other.network)
             && environment_within(&self.environment, &other.environment)
             && limits_within(&self.limits, &other.limits)
             && syscalls_within(&self.syscalls, &other.syscalls)
             && identity_within(self.identity, other.identity)
+            && secrets::within(self, other)
     }
 
     /// The widest policy known to be within both; neither is ever exceeded.
@@ -55,14 +61,19 @@ impl Policy {
     /// protected. Two valid policies give a valid one, but for two cases that validation reports:
     /// their id ranges have no id in common, or they use one name inside for different things.
     ///
+    /// Of two lists of network rules, what is left is what a rule of each allows, with all that is
+    /// denied by either; of a secret that both have, the hosts that both bind it to.
+    ///
     /// Where the two cannot be compared without knowing the host (a preset against a rule without
     /// exec), the result has neither.
     #[must_use]
     pub fn restrict(&self, other: &Policy) -> Policy {
+        let network = network::restrict(&self.network, &other.network);
         Policy {
+            secrets: secrets::restrict(self, other, &network),
+            network,
             layers: restrict_layers(&self.layers, &other.layers),
             filesystem: restrict_files(&self.filesystem, &other.filesystem),
-            network: restrict_network(&self.network, &other.network),
             environment: restrict_environment(&self.environment, &other.environment),
             limits: restrict_limits(&self.limits, &other.limits),
             syscalls: restrict_syscalls(&self.syscalls, &other.syscalls),
@@ -296,44 +307,6 @@ fn restrict_workspace<'a>(
         true
     });
     guarded.or(workspaces.into_iter().flatten().next())
-}
-
-fn network_within(a: &Network, b: &Network) -> bool {
-    a.mode == NetworkMode::None
-        || (a.mode <= b.mode
-            && ports_within(&a.connect, &b.connect)
-            && ports_within(&a.bind, &b.bind))
-}
-
-fn ports_within(a: &Option<Vec<u16>>, b: &Option<Vec<u16>>) -> bool {
-    match (a, b) {
-        (_, None) => true,
-        (None, Some(_)) => false,
-        (Some(a), Some(b)) => {
-            let b: BTreeSet<u16> = b.iter().copied().collect();
-            a.iter().all(|port| b.contains(port))
-        }
-    }
-}
-
-fn restrict_network(a: &Network, b: &Network) -> Network {
-    match a.mode.min(b.mode) {
-        NetworkMode::None => Network::default(),
-        NetworkMode::Host => Network {
-            mode: NetworkMode::Host,
-            connect: restrict_ports(&a.connect, &b.connect),
-            bind: restrict_ports(&a.bind, &b.bind),
-        },
-    }
-}
-
-fn restrict_ports(a: &Option<Vec<u16>>, b: &Option<Vec<u16>>) -> Option<Vec<u16>> {
-    let set = |ports: &Vec<u16>| -> BTreeSet<u16> { ports.iter().copied().collect() };
-    match (a, b) {
-        (None, None) => None,
-        (Some(ports), None) | (None, Some(ports)) => Some(set(ports).into_iter().collect()),
-        (Some(a), Some(b)) => Some(set(a).intersection(&set(b)).copied().collect()),
-    }
 }
 
 /// The names that are really inherited: `set` wins over `inherit`.

@@ -1,10 +1,10 @@
-//! The policy: seven parts.
+//! The policy: eight parts.
 
 use std::path::Path;
 
 use crate::{
-    Environment, Filesystem, Identity, Layers, Limits, Network, Root, SyscallProfile, Syscalls,
-    Upper,
+    Environment, Filesystem, HostEndpoint, Identity, Layers, Limits, Network, Root, Secret,
+    SecretSource, SshAgent, SyscallProfile, Syscalls, Upper,
 };
 
 /// Everything a sandbox may do, one part per concern.
@@ -27,6 +27,8 @@ pub struct Policy {
     pub syscalls: Syscalls,
     /// The user and group ids it runs under.
     pub identity: Identity,
+    /// The secrets it uses and never has.
+    pub secrets: Vec<Secret>,
 }
 
 impl Policy {
@@ -34,9 +36,10 @@ impl Policy {
     ///
     /// Purely lexical: nothing is looked up, symbolic links are not followed, and `..` is kept for
     /// [`Policy::validate`] to refuse (what `a/link/..` means depends on the disk). Host paths are
-    /// the workspace, the paths of the rules, the root, the place of upper layers and an OCI
-    /// profile; names inside the sandbox (rule targets, symlinks) are left alone, since they must
-    /// be absolute as written. Where `base` is itself relative the paths stay relative and
+    /// the workspace, the paths of the rules, the root, the place of upper layers, an OCI profile,
+    /// trusted certificates, unix sockets of the host and files of secrets; names inside the sandbox
+    /// (rule targets, symlinks, sockets) are left alone, since they must be absolute as written, and
+    /// so are the programs that secrets come from. Where `base` is itself relative the paths stay relative and
     /// validation refuses them.
     #[must_use]
     pub fn rebase(&self, base: &Path) -> Policy {
@@ -55,6 +58,25 @@ impl Policy {
             rebase_path(path, base);
         }
         policy.syscalls.profile = rebase_profile(policy.syscalls.profile, base);
+        for path in &mut policy.network.trust {
+            rebase_path(path, base);
+        }
+        for forward in &mut policy.network.forward {
+            if let HostEndpoint::Unix(path) = &mut forward.host {
+                rebase_path(path, base);
+            }
+        }
+        if let Some(SshAgent {
+            socket: Some(path), ..
+        }) = &mut policy.network.ssh_agent
+        {
+            rebase_path(path, base);
+        }
+        for secret in &mut policy.secrets {
+            if let SecretSource::File(path) = &mut secret.source {
+                rebase_path(path, base);
+            }
+        }
         policy
     }
 }

@@ -6,8 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::text::choice::{ProtectText, RootTable, RootText, UpperTable, UpperText};
 use crate::text::files::RuleText;
+use crate::text::network::RuleTable as RequestTable;
+use crate::text::secrets::{SecretTable, SecretText};
 use crate::text::shape::PolicyText;
-use crate::{Bytes, Cpus, IdRange, Policy, Protect};
+use crate::{Bytes, Cpus, Forward, IdRange, NetworkRule, Policy, Protect, Publish, SecretHost};
 
 impl Policy {
     /// The JSON schema (draft 2020-12) of the text that [`Policy::from_toml`] and
@@ -188,5 +190,76 @@ impl JsonSchema for ProtectText {
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
         let table = generator.subschema_for::<Protect>();
         json_schema!({ "anyOf": [{ "type": "boolean" }, table] })
+    }
+}
+
+impl JsonSchema for NetworkRule {
+    fn schema_name() -> Cow<'static, str> {
+        "NetworkRule".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let table = generator.subschema_for::<RequestTable>();
+        json_schema!({
+            "description": "Connections: NAME[:PORTS] or ADDRESS[/BITS][:PORTS], with `*` for labels \
+                            of a name, and PORTS such as 443, 80,443 or 8000-8100; or a table with \
+                            the HTTP requests that alone are meant.",
+            "anyOf": [{ "type": "string", "minLength": 1 }, table]
+        })
+    }
+}
+
+impl JsonSchema for Publish {
+    fn schema_name() -> Cow<'static, str> {
+        "Publish".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "[[ADDRESS:]PORT:]PORT: where the host listens, on 127.0.0.1 at the same \
+                            port unless said, and the port inside.",
+            "type": "string",
+            "pattern": "^(([^/]+:)?[0-9]+:)?[1-9][0-9]*$"
+        })
+    }
+}
+
+impl JsonSchema for Forward {
+    fn schema_name() -> Cow<'static, str> {
+        "Forward".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "INSIDE=HOST: a port or the path of a socket inside; and a port, \
+                            ADDRESS:PORT or the path of a socket of the host. A port alone is the \
+                            same one of the host's loopback interface.",
+            "type": "string",
+            "pattern": "^([1-9][0-9]*$|([1-9][0-9]*|/[^=]*)=.)"
+        })
+    }
+}
+
+impl JsonSchema for SecretText {
+    fn schema_name() -> Cow<'static, str> {
+        SecretTable::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        SecretTable::json_schema(generator)
+    }
+}
+
+impl JsonSchema for SecretHost {
+    fn schema_name() -> Cow<'static, str> {
+        "SecretHost".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A host that a secret is for: NAME[:PORTS], port 443 unless said.",
+            "type": "string",
+            "minLength": 1
+        })
     }
 }

@@ -3,6 +3,8 @@
 pub(crate) mod choice;
 pub(crate) mod duration;
 pub(crate) mod files;
+pub(crate) mod network;
+pub(crate) mod secrets;
 pub(crate) mod shape;
 
 use serde::de::{Deserialize, Deserializer};
@@ -42,7 +44,7 @@ impl Policy {
     }
 
     /// Writes the policy as TOML. Reading it gives the same policy, with the rules in the order
-    /// read, write, overlay, hide.
+    /// read, write, overlay, hide, and the secrets in that of their names.
     ///
     /// # Errors
     ///
@@ -152,6 +154,9 @@ fn table_of(known: &[&str]) -> &'static str {
         Some("enabled") => "protect of [filesystem]",
         Some("path") => "a path of [filesystem]",
         Some("mode") => "[network]",
+        Some("to") => "a rule of [network]",
+        Some("socket") => "ssh_agent of [network]",
+        Some("from") => "a table of [secrets]",
         Some("inherit") => "[environment]",
         Some("memory") => "[limits]",
         Some("profile") => "[syscalls]",

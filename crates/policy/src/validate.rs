@@ -1,6 +1,8 @@
 //! The check that a policy makes sense by itself, without a look at the host.
 
 mod files;
+mod network;
+mod secrets;
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -27,7 +29,8 @@ impl Policy {
     /// [`PolicyError`] has one variant per defect; its text says what to change.
     pub fn validate(&self) -> Result<(), PolicyError> {
         files::check(&self.filesystem)?;
-        check_network(&self.network)?;
+        network::check(&self.network)?;
+        secrets::check(self)?;
         check_environment(&self.environment)?;
         check_limits(&self.limits)?;
         check_layers(&self.layers, &self.limits, &self.network)?;
@@ -61,23 +64,6 @@ fn check_path(what: &'static str, path: &Path) -> Result<(), PolicyError> {
     if bytes.contains(&b'.') && path.components().any(|part| part == Component::ParentDir) {
         let path = path.into();
         return Err(PolicyError::ParentComponent { what, path });
-    }
-    Ok(())
-}
-
-fn check_network(network: &Network) -> Result<(), PolicyError> {
-    if network.mode != NetworkMode::Host {
-        for (what, ports) in [
-            ("network.connect", &network.connect),
-            ("network.bind", &network.bind),
-        ] {
-            if ports.is_some() {
-                return Err(PolicyError::PortsWithoutHost { what });
-            }
-        }
-    }
-    if network.connect.iter().flatten().any(|port| *port == 0) {
-        return Err(PolicyError::ConnectPortZero);
     }
     Ok(())
 }
@@ -216,6 +202,11 @@ fn check_layers(layers: &Layers, limits: &Limits, network: &Network) -> Result<(
             Layer::Landlock,
         ),
         ("network.bind", network.bind.is_some(), Layer::Landlock),
+        (
+            "network.mode `rules`",
+            network.mode == NetworkMode::Rules,
+            Layer::Network,
+        ),
     ];
     for (what, used, layer) in held {
         if used && layers.get(layer) == Enforce::Off {

@@ -82,6 +82,7 @@ fn a_full_policy_is_valid() {
             .cpu_time(Duration::from_secs(60)),
         syscalls: Syscalls::default().oci("/etc/profile.json"),
         identity: Identity::default().range(100_000, 65_536).inside(0, 0),
+        ..Policy::default()
     };
     assert_eq!(policy.validate(), Ok(()));
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cofferdam_policy::{Filesystem, PathRule, Policy};
+use cofferdam_policy::{Filesystem, Network, PathRule, Policy};
 
 const RULES: usize = 10_000;
 /// Far below what anything quadratic would take here, far above what an unoptimised build needs.
@@ -120,4 +120,19 @@ fn a_thousand_names_of_one_tree() {
     timed("validate", || a.validate()).expect("valid");
     assert!(timed("restrict", || a.restrict(&a)).is_within(&a));
     assert_eq!(timed("view", || a.filesystem.view(&[])).len(), 1000);
+}
+
+#[test]
+fn as_many_network_rules_as_there_may_be() {
+    let network = |rule: fn(usize) -> String| Policy {
+        network: (0..4096).fold(Network::default(), |net, n| net.allow(rule(n))),
+        ..Policy::default()
+    };
+    let a = network(|n| format!("h{n}.example.com"));
+    let b = network(|n| format!("*.d{n}.test:{}", n + 1));
+    for (a, b) in [(&a, &a), (&a, &b), (&b, &b)] {
+        timed("validate", || a.validate()).expect("valid");
+        let both = timed("restrict", || a.restrict(b));
+        assert!(timed("is_within", || both.is_within(a) && both.is_within(b)));
+    }
 }

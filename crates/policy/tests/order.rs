@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use cofferdam_policy::{
-    Access, Bytes, Cpus, Environment, Filesystem, Identity, Limits, Network, PathRule, Policy,
-    PolicyError, Root, SyscallProfile, Syscalls, Upper,
+    Access, Bytes, Cpus, Environment, Filesystem, Identity, Limits, Network, NetworkRule, PathRule,
+    Policy, PolicyError, Ports, Root, SyscallProfile, Syscalls, Upper,
 };
 use common::{filesystem, policy, valid_policy};
 use proptest::prelude::*;
@@ -167,6 +167,28 @@ fn rewritten(policy: &Policy, places: &[Index]) -> Policy {
         .flatten()
     {
         ports.extend(ports.clone());
+    }
+    for rules in [&mut network.allow, &mut network.deny] {
+        rules.reverse();
+        // Each port by a rule of its own, and the whole again.
+        let ranges = |rule: &NetworkRule| {
+            let rule = rule.clone();
+            let ranges: Vec<_> = rule.ports.ranges().collect();
+            ranges
+                .into_iter()
+                .map(move |range| rule.clone().ports(Ports::of([range])))
+        };
+        rules.extend(rules.clone().iter().flat_map(ranges));
+    }
+    network.trust.reverse();
+    network.publish.extend(network.publish.clone());
+    network.forward.reverse();
+    if let Some(agent) = &mut network.ssh_agent {
+        agent.keys.reverse();
+    }
+    policy.secrets.reverse();
+    for secret in &mut policy.secrets {
+        secret.hosts.extend(secret.hosts.clone());
     }
     policy
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use cofferdam_policy::{
     Access, Bytes, Enforce, Environment, Filesystem, FormatError, IdRange, Identity, Layers,
-    Limits, Network, NetworkMode, ParseError, PathRule, Policy, PolicyError, Protect, Root,
+    Limits, Network, NetworkMode, ParseError, PathRule, Policy, PolicyError, Protect, Root, Secret,
     Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls, Upper,
 };
 use common::policy;
@@ -105,6 +105,7 @@ fn everything() -> Policy {
             mode: NetworkMode::Host,
             connect: Some(vec![443]),
             bind: Some(vec![]),
+            ..Network::default()
         },
         environment: Environment::empty()
             .inherit("TERM")
@@ -137,6 +138,7 @@ fn everything() -> Policy {
             }),
             inside: Some((1000, 100)),
         },
+        ..Policy::default()
     }
 }
 
@@ -257,6 +259,17 @@ fn unknown_keys_get_a_suggestion() {
             "the range of [identity]",
             Some("count"),
         ),
+        (
+            "network.allow = [{ to = 'a', path = [] }]",
+            "a rule of [network]",
+            Some("paths"),
+        ),
+        (
+            "network.ssh_agent.key = []",
+            "ssh_agent of [network]",
+            Some("keys"),
+        ),
+        ("secrets.T.form = {}", "a table of [secrets]", Some("from")),
         ("limits.favourite_colour = 1", "[limits]", None),
         ("limits.\"a`, expected `b\" = 1", "[limits]", None),
     ] {
@@ -288,7 +301,12 @@ fn unknown_values_get_a_suggestion() {
             "filesystem.workspace_access = 'overlays'",
             "did you mean `overlay`?",
         ),
-        ("network.mode = 'open'", "use one of none, host"),
+        (
+            "secrets.T.from = { comand = ['a'] }",
+            "did you mean `command`?",
+        ),
+        ("secrets.T.place = 'bearr'", "did you mean `bearer`?"),
+        ("network.mode = 'open'", "use one of none, rules, host"),
     ] {
         let error = Policy::from_toml(text).expect_err(text);
         assert!(
@@ -324,6 +342,36 @@ fn mistakes_are_placed() {
             "line 2, column 8",
             "expected a sequence",
         ),
+        (
+            "[network]\nallow = [\"https://a.test\"]",
+            "line 2",
+            "write `a.test:443`",
+        ),
+        ("[network]\nallow = [1]", "line 2", "a rule such as"),
+        (
+            "[network]\nallow = [{ to = \"a GET\", paths = [\"/\"] }]",
+            "line 2",
+            "write them once",
+        ),
+        (
+            "[network]\nallow = [{ to = \"a\", paths = [\"b\"] }]",
+            "line 2",
+            "begin with `/`",
+        ),
+        ("[network]\nallow = [{}]", "line 2", "missing field `to`"),
+        ("[network]\ndeny = [\"127.1\"]", "line 2", "127.0.0.1"),
+        ("[network]\npublish = [80]", "line 2", "a port to publish"),
+        ("[network]\npublish = [\"0\"]", "line 2", "port 0"),
+        ("[network]\nforward = [\"db\"]", "line 2", "place inside"),
+        ("[network]\nssh_agent = []", "line 2", "a table"),
+        ("secrets = []", "line 1", "a table"),
+        ("[secrets]\nT = []", "line 2", "a table"),
+        (
+            "[secrets.T]\nhosts = [\"10.0.0.1\"]",
+            "line 2",
+            "bound to names",
+        ),
+        ("[secrets.T]\nttl = \"10\"", "line 2", "unit"),
         ("[filesystem]\nread = [1]", "line 2", "a path or a table"),
         (
             "[filesystem]\nread = [{ exec = true }]",
@@ -462,6 +510,10 @@ fn what_has_no_text_is_refused() {
         filesystem,
         ..Policy::default()
     };
+    let network = |network| Policy {
+        network,
+        ..Policy::default()
+    };
     for policy in [
         files(Filesystem::default().read(bytes())),
         files(Filesystem::default().hide(bytes())),
@@ -474,6 +526,13 @@ fn what_has_no_text_is_refused() {
         files(Filesystem::default().upper(Upper::Disk(Some(bytes())))),
         files(Filesystem::default().protect_name(bytes())),
         files(Filesystem::default().unprotect_name(bytes())),
+        network(Network::default().trust(bytes())),
+        network(Network::default().forward_unix("/a", bytes())),
+        network(Network::default().forward_unix(bytes(), "/a")),
+        Policy {
+            secrets: vec![Secret::default().env("A").from_file(bytes())],
+            ..Policy::default()
+        },
         Policy {
             syscalls: Syscalls::default().oci(bytes()),
             ..Policy::default()
@@ -499,16 +558,6 @@ fn what_has_no_text_is_refused() {
     assert!(matches!(policy.to_json(), Err(FormatError::Value { .. })));
 }
 
-#[test]
-fn a_policy_is_a_value_for_serde() {
-    let value = serde_json::to_value(everything()).expect("writable");
-    assert_eq!(value["limits"]["memory"], "2GiB");
-    assert_eq!(
-        serde_json::from_value::<Policy>(value).expect("readable"),
-        everything()
-    );
-}
-
 /// The order in which text keeps the rules.
 fn sorted(mut policy: Policy) -> Policy {
     policy
@@ -520,6 +569,7 @@ fn sorted(mut policy: Policy) -> Policy {
             Access::Overlay => 2,
             Access::Hide => 3,
         });
+    policy.secrets.sort_by(|a, b| a.name.cmp(&b.name));
     policy
 }
 

@@ -1,7 +1,7 @@
 //! The shape of the text where it differs from the Rust types: `"none"` for what is switched off,
 //! since TOML has no null, and names or tables for enums.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -11,6 +11,8 @@ use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
 use super::files::{FilesystemText, utf8};
+use super::network;
+use super::secrets::SecretText;
 use crate::error::FormatError;
 use crate::{
     Environment, IdRange, Identity, Layers, Limits, Network, Policy, SyscallIntent, SyscallProfile,
@@ -47,6 +49,9 @@ pub(crate) struct PolicyText {
     /// The user and group ids it runs under.
     #[serde(deserialize_with = "table")]
     identity: IdentityText,
+    /// The secrets it uses and never has, by the variable inside.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", deserialize_with = "table")]
+    secrets: BTreeMap<String, SecretText>,
 }
 
 /// Reads a table as a table only. What serde derives for a struct would also take a list with the
@@ -69,6 +74,13 @@ pub(crate) fn table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer.deserialize_map(Table(PhantomData))
 }
 
+/// As [`table`], for one that may be left out.
+pub(crate) fn optional_table<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Option<T>, D::Error> {
+    table(deserializer).map(Some)
+}
+
 impl From<PolicyText> for Policy {
     fn from(text: PolicyText) -> Self {
         Policy {
@@ -85,6 +97,11 @@ impl From<PolicyText> for Policy {
                 range: text.identity.range.0,
                 inside: text.identity.inside,
             },
+            secrets: text
+                .secrets
+                .into_iter()
+                .map(|(name, text)| text.named(name))
+                .collect(),
         }
     }
 }
@@ -93,7 +110,17 @@ impl TryFrom<&Policy> for PolicyText {
     type Error = FormatError;
 
     fn try_from(policy: &Policy) -> Result<Self, FormatError> {
+        let mut secrets = BTreeMap::new();
+        for secret in &policy.secrets {
+            let text = SecretText::try_from(secret)?;
+            if secrets.insert(secret.name.clone(), text).is_some() {
+                let name = secret.name.clone();
+                return Err(FormatError::DuplicateSecret { name });
+            }
+        }
+        network::check_utf8(&policy.network)?;
         Ok(PolicyText {
+            secrets,
             layers: policy.layers,
             filesystem: FilesystemText::try_from(&policy.filesystem)?,
             network: policy.network.clone(),

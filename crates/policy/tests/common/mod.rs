@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cofferdam_policy::{
-    Access, Bytes, Cpus, Enforce, Environment, Filesystem, IdRange, Identity, Layers, Limits,
-    Network, NetworkMode, PathRule, Policy, Protect, Root, Symlink, Sys, SyscallIntent,
-    SyscallProfile, Syscalls, Upper,
+    Access, Bytes, Cpus, Enforce, Environment, Filesystem, Forward, IdRange, Identity, Layers,
+    Limits, Network, NetworkMode, NetworkRule, PathRule, Policy, Protect, Publish, Root, Secret,
+    SecretPlace, SecretSource, SshAgent, Symlink, Sys, SyscallIntent, SyscallProfile, Syscalls,
+    Upper,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
@@ -147,13 +148,124 @@ fn layers() -> impl Strategy<Value = Layers> {
     })
 }
 
-fn network() -> impl Strategy<Value = Network> {
+/// Rules from few enough names, addresses, ports and requests for two of them to meet.
+pub fn network_rule() -> impl Strategy<Value = NetworkRule> {
+    let to = select(vec![
+        "*",
+        "*.t",
+        "a.t",
+        "*.a.t",
+        "b.*.t",
+        "b.a.t",
+        "*.*.t",
+        "10.0.0.0/8",
+        "10.1.0.0/16",
+        "10.1.0.1",
+        "0.0.0.0/0",
+        "::/0",
+        "::1",
+    ]);
+    let ports = select(vec!["*", "1", "2", "1-2", "2-3"]);
+    let http = select(vec![
+        "",
+        "",
+        "",
+        " *",
+        " GET",
+        " GET,PUT",
+        " /a",
+        " /**",
+        " GET /a/**",
+        " GET,PUT /a/* /b",
+        " PUT /*/b /b",
+    ]);
+    (to, ports, http).prop_map(|(to, ports, http)| {
+        let mut rule: NetworkRule = format!("{to}{http}").parse().expect("a rule");
+        rule.ports = ports.parse().expect("ports");
+        rule
+    })
+}
+
+fn publish() -> impl Strategy<Value = Publish> {
+    select(vec!["1", "2:1", "0:1", "0.0.0.0:2:2"]).prop_map(|text| text.parse().expect("a port"))
+}
+
+fn forward() -> impl Strategy<Value = Forward> {
+    let forwards = vec!["1", "2", "1=/h", "/i=/h", "/i=2"];
+    select(forwards).prop_map(|text| text.parse().expect("a service"))
+}
+
+fn ssh_agent() -> impl Strategy<Value = SshAgent> {
+    let key = |letter: char| format!("SHA256:{}", letter.to_string().repeat(43));
+    let keys = vec(select(vec![key('a'), key('b'), key('c')]), 0..4);
+    let socket = option::weighted(0.2, select(vec![PathBuf::from("/agent")]));
+    (socket, keys).prop_map(|(socket, keys)| SshAgent { socket, keys })
+}
+
+pub fn network() -> impl Strategy<Value = Network> {
     let ports = || option::of(vec(1u16..4, 0..4));
-    let mode = select(vec![NetworkMode::None, NetworkMode::Host]);
-    (mode, ports(), ports()).prop_map(|(mode, connect, bind)| Network {
-        mode,
-        connect,
-        bind,
+    let mode = select(vec![
+        NetworkMode::None,
+        NetworkMode::Rules,
+        NetworkMode::Rules,
+        NetworkMode::Host,
+    ]);
+    (
+        (mode, ports(), ports()),
+        (vec(network_rule(), 0..4), vec(network_rule(), 0..2)),
+        (
+            any::<bool>(),
+            vec(select(vec!["/c", "/d"]).prop_map(PathBuf::from), 0..3),
+        ),
+        (
+            vec(publish(), 0..3),
+            vec(forward(), 0..3),
+            option::weighted(0.3, ssh_agent()),
+        ),
+    )
+        .prop_map(
+            |((mode, connect, bind), (allow, deny), (clients, trust), services)| Network {
+                mode,
+                connect,
+                bind,
+                allow,
+                deny,
+                package_clients: clients,
+                trust,
+                publish: services.0,
+                forward: services.1,
+                ssh_agent: services.2,
+            },
+        )
+}
+
+/// Secrets, each name once.
+pub fn secrets() -> impl Strategy<Value = Vec<Secret>> {
+    let source = select(vec![
+        SecretSource::Env("E".into()),
+        SecretSource::File("/f".into()),
+    ]);
+    let place = select(vec![
+        SecretPlace::Bearer,
+        SecretPlace::Header("X-Key".into()),
+    ]);
+    let hosts = vec(select(vec!["a.t:1", "*.t:1-2", "b.a.t:*", "b.*.t:2"]), 0..3);
+    let ttl = option::of((1u64..3).prop_map(Duration::from_secs));
+    let one = (source, place, hosts, ttl).prop_map(|(source, place, hosts, ttl)| {
+        let secret = Secret {
+            source,
+            place,
+            ttl,
+            ..Secret::default()
+        };
+        hosts.into_iter().fold(secret, Secret::host)
+    });
+    btree_map(select(vec!["S", "T"]), one, 0..3).prop_map(|all| {
+        let named = |(name, secret): (&str, Secret)| Secret {
+            name: name.into(),
+            ..secret
+        };
+        all.into_iter().map(named).collect()
     })
 }
 
@@ -212,16 +324,18 @@ fn identity() -> impl Strategy<Value = Identity> {
 }
 
 /// Whole policies. Each part is the default one half of the time: with everything free, no two
-/// policies would ever be within each other.
+/// policies would ever be within each other. Boxed, since the parts of all of them together are more
+/// than the stack of a test thread holds.
 pub fn policy() -> impl Strategy<Value = Policy> {
     (
-        prop_oneof![Just(Layers::default()), layers()],
-        prop_oneof![Just(Filesystem::default()), filesystem()],
-        prop_oneof![Just(Network::default()), network()],
-        prop_oneof![Just(Environment::default()), environment()],
-        prop_oneof![Just(Limits::default()), limits()],
-        prop_oneof![Just(Syscalls::default()), syscalls()],
-        prop_oneof![Just(Identity::default()), identity()],
+        prop_oneof![Just(Layers::default()), layers().boxed()].boxed(),
+        prop_oneof![Just(Filesystem::default()), filesystem().boxed()].boxed(),
+        prop_oneof![Just(Network::default()), network().boxed()].boxed(),
+        prop_oneof![Just(Environment::default()), environment().boxed()].boxed(),
+        prop_oneof![Just(Limits::default()), limits().boxed()].boxed(),
+        prop_oneof![Just(Syscalls::default()), syscalls().boxed()].boxed(),
+        prop_oneof![Just(Identity::default()), identity().boxed()].boxed(),
+        prop_oneof![Just(Vec::new()), secrets().boxed()].boxed(),
     )
         .prop_map(|parts| Policy {
             layers: parts.0,
@@ -231,6 +345,7 @@ pub fn policy() -> impl Strategy<Value = Policy> {
             limits: parts.4,
             syscalls: parts.5,
             identity: parts.6,
+            secrets: parts.7,
         })
 }
 
@@ -261,10 +376,48 @@ fn repaired(mut policy: Policy) -> Policy {
     files
         .rules
         .retain(|rule| rule.access == Access::Hide || places.insert(rule.inside().into()));
-    if policy.network.mode == NetworkMode::None {
-        policy.network = Network::default();
-    }
-    for layer in [&mut policy.layers.cgroup, &mut policy.layers.landlock] {
+    let network = &mut policy.network;
+    *network = match network.mode {
+        NetworkMode::Host => Network {
+            mode: NetworkMode::Host,
+            connect: network.connect.take(),
+            bind: network.bind.take(),
+            ..Network::default()
+        },
+        NetworkMode::Rules => Network {
+            connect: None,
+            bind: None,
+            ..std::mem::take(network)
+        },
+        _ => Network::default(),
+    };
+    let mut taken = BTreeSet::new();
+    network
+        .publish
+        .retain(|port| port.host.port() == 0 || taken.insert(port.host));
+    let mut taken = BTreeSet::new();
+    network
+        .forward
+        .retain(|service| taken.insert(service.inside.clone()));
+    network.ssh_agent.take_if(|agent| agent.keys.is_empty());
+    let alone = |secret: &Secret| {
+        let secrets = vec![secret.clone()];
+        let network = policy.network.clone();
+        Policy {
+            network,
+            secrets,
+            ..Policy::default()
+        }
+        .validate()
+        .is_ok()
+    };
+    policy.secrets.retain(alone);
+    let layers = &mut policy.layers;
+    for layer in [
+        &mut layers.cgroup,
+        &mut layers.landlock,
+        &mut layers.network,
+    ] {
         *layer = (*layer).min(Enforce::Prefer);
     }
     policy.identity.range.take_if(|range| range.count == 0);

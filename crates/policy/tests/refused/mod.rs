@@ -1,5 +1,8 @@
 //! Policies that are refused, and how.
 
+// Each test program uses some of these.
+#![allow(dead_code)]
+
 use cofferdam_policy::{Filesystem, Policy};
 
 /// A policy with another file system part than the default one.
