@@ -1,0 +1,104 @@
+//! The gate's thread, and what it is told.
+
+use super::environment::Environment;
+use super::shared::Shared;
+use super::{Inside, Sockets, forward};
+use nix::sys::signal::SigSet;
+use std::collections::HashMap;
+use std::io;
+use std::net::TcpListener;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinSet;
+
+/// Threads that wait for the host's resolver, and for sockets made inside. More would let one
+/// sandbox take the host's resolver for itself.
+const BLOCKING_THREADS: usize = 16;
+
+/// What the thread is told.
+pub(super) enum Order {
+    Attach(u64, Box<Sockets>),
+    Detach(u64),
+    Publish(u64, TcpListener, u16, Arc<dyn Inside>),
+    End,
+}
+
+/// How the thread is told.
+#[derive(Clone, Debug)]
+pub(super) struct Orders(UnboundedSender<Order>);
+
+impl Orders {
+    /// A thread that is gone serves nothing, so there is nothing to tell it.
+    pub(super) fn send(&self, order: Order) {
+        let _ = self.0.send(order);
+    }
+}
+
+/// The thread, once there is one.
+#[derive(Debug, Default)]
+pub(super) struct Thread(Mutex<Option<(Orders, JoinHandle<()>)>>);
+
+impl Thread {
+    /// How it is told something; starts it if need be.
+    pub(super) fn orders(&self, shared: &Arc<Shared>) -> io::Result<Orders> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((orders, _)) = &*slot {
+            return Ok(orders.clone());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("cofferdam-lookup")
+            .build()?;
+        let (sender, receiver) = unbounded_channel();
+        let shared = Arc::clone(shared);
+        let thread = std::thread::Builder::new()
+            .name("cofferdam-gate".into())
+            .spawn(move || {
+                // The host's signal handlers have no business in this thread.
+                let _ = SigSet::all().thread_block();
+                runtime.block_on(obey(shared, receiver));
+                // A lookup that the host's resolver takes its time for is not waited for.
+                runtime.shutdown_background();
+            })?;
+        let orders = Orders(sender);
+        *slot = Some((orders.clone(), thread));
+        Ok(orders)
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        let slot = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some((orders, thread)) = slot.take() {
+            orders.send(Order::End);
+            // What hears of events may hold the last handle, and lets go of it on this very thread.
+            if thread.thread().id() != std::thread::current().id() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+/// Serves until it is told to end. Dropping a set of tasks aborts them, and so closes their sockets.
+async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
+    let mut served: HashMap<u64, JoinSet<()>> = HashMap::new();
+    while let Some(order) = orders.recv().await {
+        match order {
+            Order::Attach(id, sockets) => {
+                let environment = Arc::new(Environment::new(id, Arc::clone(&shared)));
+                served.insert(id, environment.serve(*sockets));
+            }
+            Order::Detach(id) => drop(served.remove(&id)),
+            Order::Publish(id, listener, port, inside) => {
+                if let Some(tasks) = served.get_mut(&id) {
+                    let shared = Arc::clone(&shared);
+                    tasks.spawn(forward::publish(shared, listener, port, inside));
+                }
+            }
+            Order::End => return,
+        }
+    }
+}

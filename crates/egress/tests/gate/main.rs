@@ -1,0 +1,14 @@
+//! The gate over real sockets, through its public interface: a program inside is a std client, a
+//! server outside is a thread.
+
+mod carry;
+mod decide;
+mod dns;
+mod end;
+mod forward;
+mod hook;
+mod idle;
+mod protocol;
+mod replace;
+mod resolve;
+mod rig;
