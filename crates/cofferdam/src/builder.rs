@@ -1,10 +1,11 @@
 //! Building a sandbox.
 
+use crate::egress::{Egress, Hooks};
 use crate::error::BuildError;
 use crate::lower::{self, Start};
 use crate::sandbox::Sandbox;
 use cofferdam_policy::{
-    Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Syscalls,
+    Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Secret, Syscalls,
 };
 use std::path::PathBuf;
 
@@ -15,6 +16,7 @@ use std::path::PathBuf;
 #[must_use = "a builder does nothing until build() is called"]
 pub struct SandboxBuilder {
     policy: Policy,
+    pub(crate) hooks: Hooks,
 }
 
 impl SandboxBuilder {
@@ -75,6 +77,13 @@ impl SandboxBuilder {
         self
     }
 
+    /// A secret that programs use and never have: inside is a placeholder, for which the gate puts the
+    /// value in, in requests to the hosts that the secret is bound to.
+    pub fn secret(mut self, describe: impl FnOnce(Secret) -> Secret) -> Self {
+        self.policy.secrets.push(describe(Secret::default()));
+        self
+    }
+
     /// Changes the environment part.
     pub fn environment(mut self, change: impl FnOnce(Environment) -> Environment) -> Self {
         self.policy.environment = change(self.policy.environment);
@@ -113,8 +122,9 @@ impl SandboxBuilder {
     /// remedy.
     pub fn build(self) -> Result<Sandbox, BuildError> {
         let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
-        let policy = self.policy.rebase(&here);
+        let mut policy = self.policy.rebase(&here);
         policy.validate()?;
-        lower::lower(policy, &Start::default()).map(Sandbox::new)
+        let egress = Egress::start(&mut policy, &self.hooks)?;
+        lower::lower(policy, &Start::default(), egress).map(Sandbox::new)
     }
 }

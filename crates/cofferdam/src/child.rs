@@ -1,5 +1,6 @@
 //! A running command.
 
+use crate::egress::Attachment;
 use crate::enforcement::Enforcement;
 use crate::error::{SignalError, WaitError};
 use crate::lower::Lowered;
@@ -7,6 +8,7 @@ use crate::output::{ExitStatus, Output};
 use crate::pty::Pty;
 use cofferdam_spawn::Process;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdin, ChildStdout};
 use std::sync::Arc;
@@ -36,6 +38,8 @@ pub struct Child {
 #[derive(Debug)]
 struct Running {
     process: Process,
+    /// The gate's service of its network, if it has one of its own.
+    attachment: Option<Attachment>,
     /// Keeps what the sandbox holds on the host (private directories of a host without
     /// namespaces, layers on disk) as long as the child runs.
     lowered: Arc<Lowered>,
@@ -54,6 +58,7 @@ impl Drop for Running {
 impl Child {
     pub(crate) fn new(
         process: Process,
+        attachment: Option<Attachment>,
         init: u32,
         enforcement: Enforcement,
         lowered: Arc<Lowered>,
@@ -69,6 +74,7 @@ impl Child {
             pty,
             running: Running {
                 process,
+                attachment,
                 lowered,
                 ended: None,
             },
@@ -86,6 +92,13 @@ impl Child {
     /// What is in force around the program.
     pub fn enforcement(&self) -> &Enforcement {
         &self.enforcement
+    }
+
+    /// Where the host listens for the ports that the policy publishes, in its order; none in a
+    /// [`Session`](crate::Session), which publishes them itself.
+    pub fn published(&self) -> &[SocketAddr] {
+        let attachment = self.running.attachment.as_ref();
+        attachment.map_or(&[], Attachment::published)
     }
 
     /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
@@ -180,6 +193,7 @@ impl Child {
                 let _ = relay.join();
             }
         }
+        self.running.attachment = None;
         let status = ExitStatus::new(ended, self.running.lowered.take_away());
         self.running.ended = Some(status.clone());
         Ok(Some(status))

@@ -1,6 +1,7 @@
 //! A command in a sandbox.
 
 use crate::child::Child;
+use crate::egress::Attachment;
 use crate::enforcement::Enforcement;
 use crate::environment;
 use crate::error::{RunError, SpawnError};
@@ -53,6 +54,7 @@ enum Place {
 /// A program that was started, the process id of the init it runs under, and what was prepared for it.
 struct Begun {
     process: Process,
+    attachment: Option<Attachment>,
     init: u32,
     lowered: Arc<Lowered>,
 }
@@ -230,6 +232,7 @@ impl Command {
         ];
         let Begun {
             mut process,
+            attachment,
             init,
             lowered,
         } = self.start(&command, streams)?;
@@ -238,6 +241,7 @@ impl Command {
         // The program's ends of the pipes must close here, or the host never reads their end.
         Ok(Child::new(
             process,
+            attachment,
             init,
             enforcement,
             lowered,
@@ -266,8 +270,12 @@ impl Command {
         command: &cofferdam_spawn::Command,
         streams: [BorrowedFd<'_>; 3],
     ) -> Result<Begun, SpawnError> {
+        let published = match (&self.place, &self.lowered.egress) {
+            (Place::Alone | Place::Pool(_), Some(egress)) => egress.publish()?,
+            _ => Vec::new(),
+        };
         let explain = |error| SpawnError::explain(error, &self.program, command);
-        let (process, lowered) = match &self.place {
+        let (mut process, lowered) = match &self.place {
             Place::Alone => self.start_alone(command, streams)?,
             Place::Pool(pool) => match pool.take() {
                 Some(Ready { session, lowered }) => {
@@ -290,14 +298,25 @@ impl Command {
                 };
                 return Ok(Begun {
                     process: live.spawn(command, streams).map_err(explain)?,
+                    attachment: None,
                     init: live.id(),
                     lowered: Arc::clone(&session.lowered),
                 });
             }
         };
         let init = process.init_id().unwrap_or(0);
+        let attachment = match &lowered.egress {
+            Some(egress) => {
+                let listeners = process.take_listeners();
+                // A command of its own always has its process 1 to itself.
+                let connector = process.connector().ok_or(SpawnError::NoProcess1)?;
+                Some(egress.attach(listeners, published, connector)?)
+            }
+            None => None,
+        };
         Ok(Begun {
             process,
+            attachment,
             init,
             lowered,
         })

@@ -24,10 +24,15 @@ pub(crate) struct Own<'a> {
     pub toolchains: &'a [(OsString, OsString)],
     /// What an image sets.
     pub image: &'a [(OsString, OsString)],
+    /// What programs need to find the gate and to trust it.
+    pub gate: &'a [(OsString, OsString)],
+    /// Placeholders in the place of secrets.
+    pub placeholders: &'a [(OsString, OsString)],
 }
 
 /// The variables that every command of a sandbox starts with: the sandbox's own, then those that
-/// toolchains need, then what an image sets, then what the policy inherits by name, then what it sets.
+/// toolchains need, then what an image sets, then the gate's, then what the policy inherits by name, then what it
+/// sets, then placeholders of secrets.
 pub(crate) fn base(policy: &Environment, own: &Own<'_>) -> Vec<(OsString, OsString)> {
     let mut all = BTreeMap::new();
     let mut put = |name: &str, value: OsString| all.insert(OsString::from(name), value);
@@ -45,6 +50,7 @@ pub(crate) fn base(policy: &Environment, own: &Own<'_>) -> Vec<(OsString, OsStri
     }
     all.extend(own.toolchains.iter().cloned());
     all.extend(own.image.iter().cloned());
+    all.extend(own.gate.iter().cloned());
     for name in &policy.inherit {
         if let Some(value) = std::env::var_os(name) {
             all.insert(name.into(), value);
@@ -53,6 +59,8 @@ pub(crate) fn base(policy: &Environment, own: &Own<'_>) -> Vec<(OsString, OsStri
     for (name, value) in &policy.set {
         all.insert(name.into(), value.into());
     }
+    // Last, so that no variable that is inherited brings the value in.
+    all.extend(own.placeholders.iter().cloned());
     all.into_iter().collect()
 }
 

@@ -135,6 +135,29 @@ pub enum BuildError {
         /// The image layout.
         path: PathBuf,
     },
+    /// The policy has rules for the network, and this build has no gate.
+    #[error(
+        "the policy has rules for the network, which needs the feature `egress` of the cofferdam crate"
+    )]
+    EgressFeature,
+    /// The policy has rules for the network and switches its layer off.
+    #[error(
+        "the policy has rules for the network and switches the network layer off, which would hold none of them; leave out one of the two"
+    )]
+    RulesWithoutLayer,
+    /// Other rules for a network that has none.
+    #[error(
+        "the sandbox was built without rules for the network, so there are none to replace; build it with network mode `rules`"
+    )]
+    NoRulesToReplace,
+    /// The certificates that programs inside are to trust cannot be read.
+    #[cfg(feature = "egress")]
+    #[error(transparent)]
+    Roots(#[from] cofferdam_egress::RootsError),
+    /// The gate cannot be started.
+    #[cfg(feature = "egress")]
+    #[error(transparent)]
+    Gate(#[from] cofferdam_egress::StartError),
     /// A private directory for a wall without mounts could not be made.
     #[error("a private directory could not be made: {0}")]
     PrivateDirectory(#[source] io::Error),
@@ -163,6 +186,25 @@ pub enum SpawnError {
     VariableName {
         /// The name.
         name: OsString,
+    },
+    /// The gate cannot serve the sandbox's sockets; what was started has ended.
+    #[error("the gate cannot serve the sandbox's network: {0}")]
+    Gate(#[source] io::Error),
+    /// The process 1 of a command that should have one of its own is another's.
+    #[error(
+        "the command's process 1 is not its own; this is a defect of cofferdam, please report it"
+    )]
+    NoProcess1,
+    /// A port cannot be published.
+    #[error(
+        "{address} cannot be listened on to publish a port: {error}; name another address or port"
+    )]
+    Publish {
+        /// Where the host was to listen.
+        address: std::net::SocketAddr,
+        /// The kernel's answer.
+        #[source]
+        error: io::Error,
     },
     /// A standard stream could not be opened.
     #[error("a standard stream cannot be opened: {0}")]

@@ -50,12 +50,16 @@ impl Host {
         if whole {
             overlays(&support, &mut filesystem);
         }
+        let alone = "a network namespace with nothing but its loopback";
+        let mut network = depends(Layer::Network, alone);
+        if whole {
+            // Without it the wall is as high, and only programs that know of proxies get through the gate.
+            let what = "rules for every TCP program (nftables)";
+            add(&mut network, what, &support.redirect);
+        }
         let layers = vec![
             filesystem,
-            depends(
-                Layer::Network,
-                "a network namespace with nothing but its loopback",
-            ),
+            network,
             namespaces,
             seccomp(),
             landlock(),
@@ -149,19 +153,18 @@ fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> 
 
 /// Whether files can be shown as overlays, which the default policy does not ask for.
 fn overlays(support: &cofferdam_namespaces::Support, layer: &mut LayerSupport) {
-    for (name, feature) in [
-        ("overlays", &support.overlay),
-        (
-            "overlays in memory with all that directories can do",
-            &support.overlay_in_memory,
-        ),
-    ] {
-        match feature {
-            Ok(()) => layer.facts.push(name.into()),
-            Err(missing) => {
-                let weakness = Weakness::new(name, missing.reason(), missing.remedy());
-                layer.missing.push(weakness);
-            }
+    add(layer, "overlays", &support.overlay);
+    let what = "overlays in memory with all that directories can do";
+    add(layer, what, &support.overlay_in_memory);
+}
+
+/// Adds what a host offers or not, and what the default policy does not ask for.
+fn add(layer: &mut LayerSupport, name: &str, feature: &Result<(), cofferdam_namespaces::Missing>) {
+    match feature {
+        Ok(()) => layer.facts.push(name.into()),
+        Err(missing) => {
+            let weakness = Weakness::new(name, missing.reason(), missing.remedy());
+            layer.missing.push(weakness);
         }
     }
 }
@@ -173,8 +176,10 @@ fn namespaces(support: &cofferdam_namespaces::Support) -> LayerSupport {
         layer: Layer::Namespaces,
         available: missing.is_empty(),
         facts: features
-            // Overlays are the business of the file system layer.
-            .filter(|(name, feature)| feature.is_ok() && !name.starts_with("overlay"))
+            // Overlays are the business of the file system layer, redirects that of the network layer.
+            .filter(|(name, feature)| {
+                feature.is_ok() && !name.starts_with("overlay") && !name.starts_with("redirected")
+            })
             .map(|(name, _)| name.to_owned())
             .collect(),
         missing,

@@ -26,6 +26,7 @@
 mod builder;
 mod child;
 mod command;
+mod egress;
 mod enforcement;
 mod environment;
 mod error;
@@ -55,10 +56,18 @@ pub use cofferdam_changes::{
     Applied, ApplyError, Change, Conflict, ConflictReason, Diff, FileType, Kind as ChangeKind,
     ReadError, Refusal, Refused, Risk, State as FileState, UnifiedDiff,
 };
+#[cfg(feature = "egress")]
+pub use cofferdam_egress::{
+    Ask, Authority, Decision as NetworkDecision, Event as NetworkEvent,
+    EventKind as NetworkEventKind, Host as NetworkHost, NoAddress, Question, Resolve, Verdict,
+    decision::{Denial as NetworkDenial, Reason as NetworkReason},
+    secret,
+};
 pub use cofferdam_policy as policy;
 pub use cofferdam_policy::{
     Access, Bytes, Enforce, Environment, Filesystem, Identity, Layer, Layers, Limits, Network,
-    NetworkMode, PathRule, Policy, PolicyError, SyscallIntent, SyscallProfile, Syscalls,
+    NetworkMode, NetworkRule, PathRule, Policy, PolicyError, Secret, SecretPlace, SecretSource,
+    SyscallIntent, SyscallProfile, Syscalls,
 };
 pub use command::Command;
 pub use enforcement::{Enforcement, LayerReport, State, Weakness};

@@ -14,6 +14,7 @@ mod rules;
 pub(crate) use overlay::{Frozen, Overlaid, Start};
 use root::OtherRoot;
 
+use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
 use crate::error::BuildError;
@@ -56,6 +57,8 @@ pub(crate) struct Lowered {
     pub watch: Option<Mutex<Watch>>,
     /// The root, where it is not the host's.
     pub root: Option<OtherRoot>,
+    /// The gate, where the network has rules.
+    pub egress: Option<Arc<Egress>>,
 }
 
 impl Lowered {
@@ -64,7 +67,7 @@ impl Lowered {
     pub(crate) fn for_start(self: &Arc<Self>) -> Result<Arc<Self>, BuildError> {
         match self.store {
             None => Ok(Arc::clone(self)),
-            Some(_) => lower(self.policy.clone(), &self.start).map(Arc::new),
+            Some(_) => lower(self.policy.clone(), &self.start, self.egress.clone()).map(Arc::new),
         }
     }
 
@@ -104,13 +107,19 @@ struct Context<'a> {
     view: bool,
     /// The network is cut off by a namespace.
     own_network: bool,
+    /// The gate, where the network has rules.
+    egress: Option<&'a Egress>,
 }
 
 /// The hostname inside: that of the host tells whose machine it is.
 const HOSTNAME: &std::ffi::CStr = c"cofferdam";
 
 /// Lowers a policy that has been validated and has absolute paths only.
-pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError> {
+pub(crate) fn lower(
+    policy: Policy,
+    start: &Start,
+    egress: Option<Arc<Egress>>,
+) -> Result<Lowered, BuildError> {
     let root = root::find(&policy.filesystem.root)?;
     let image = root.as_ref().and_then(|root| root.image.as_ref());
     let workspace = policy.filesystem.workspace.as_deref();
@@ -138,8 +147,9 @@ pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError
         namespaces,
         view,
         own_network: namespaces
-            && policy.network.mode == NetworkMode::None
+            && policy.network.mode != NetworkMode::Host
             && policy.layers.network != Enforce::Off,
+        egress: egress.as_deref(),
     };
     if root.is_some() && !view {
         return Err(needs_namespaces(Layer::Filesystem, "a root of its own"));
@@ -182,6 +192,10 @@ pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError
     let plan = Plan::new(cofferdam_spawn::Layers {
         hostname: set.uts.then(|| HOSTNAME.to_owned()),
         loopback: set.net,
+        network: egress
+            .as_ref()
+            .filter(|_| set.net)
+            .map(|egress| egress.plan()),
         reset_clocks: set.time,
         namespaces: set,
         id_map,
@@ -208,6 +222,8 @@ pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError
         tmp: files.tmp.clone(),
         toolchains: &files.variables,
         image: image.map_or(&[], |image| &image.env),
+        gate: context.egress.map_or(&[], Egress::variables),
+        placeholders: context.egress.map_or(&[], Egress::placeholders),
     };
     let has_place = policy.filesystem.workspace.is_some();
     let directory = match image.and_then(|image| image.directory.clone()) {
@@ -222,6 +238,7 @@ pub(crate) fn lower(policy: Policy, start: &Start) -> Result<Lowered, BuildError
         start: start.clone(),
         watch: watch.map(Mutex::new),
         root,
+        egress,
         plan,
         reports: reports.into(),
         _private: files.private,
@@ -323,9 +340,24 @@ fn report_network(
         NetworkMode::None if context.own_network => {
             report.add("none: a network namespace with nothing but its loopback");
         }
-        NetworkMode::None => {
+        NetworkMode::Rules if context.own_network => {
+            if let Some(egress) = context.egress {
+                egress.report(&mut report);
+            }
+        }
+        mode @ (NetworkMode::None | NetworkMode::Rules) => {
             if asked == Enforce::Require {
-                return Err(needs_namespaces(Layer::Network, "no network"));
+                let feature = match mode {
+                    NetworkMode::Rules => "a network with rules",
+                    _ => "no network",
+                };
+                return Err(needs_namespaces(Layer::Network, feature));
+            }
+            if mode == NetworkMode::Rules {
+                report.weaker.push(without_namespaces(
+                    "what the network's rules allow",
+                    "there is no network at all instead",
+                ));
             }
             if !no_filter {
                 report.add("sockets of no family but AF_UNIX can be made (seccomp)");

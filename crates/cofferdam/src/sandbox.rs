@@ -65,7 +65,11 @@ impl Sandbox {
     /// [`SpawnError`]; nothing is left behind then. [`SpawnError::Prepare`] where the snapshot has
     /// changes of a directory that this sandbox shows as no overlay.
     pub fn start_from(&self, snapshot: &Snapshot) -> Result<Session, SpawnError> {
-        let lowered = lower::lower(self.lowered.policy.clone(), &snapshot.start());
+        let lowered = lower::lower(
+            self.lowered.policy.clone(),
+            &snapshot.start(),
+            self.lowered.egress.clone(),
+        );
         Session::start(Arc::new(lowered.map_err(SpawnError::prepare)?))
     }
 

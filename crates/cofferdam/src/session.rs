@@ -1,6 +1,7 @@
 //! A live environment, in which one command is run after another.
 
 use crate::command::Command;
+use crate::egress::Attachment;
 use crate::enforcement::Enforcement;
 use crate::error::{ChangesError, SpawnError};
 use crate::lower::{Lowered, Overlaid};
@@ -8,6 +9,7 @@ use crate::output::Usage;
 use crate::review::{self, Changes};
 use crate::taken::TakenAway;
 use std::ffi::OsStr;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
@@ -40,6 +42,8 @@ pub struct Session {
 
 #[derive(Debug)]
 pub(crate) struct Inner {
+    /// The gate's service of its network. Before `live`: connections end with it at the latest.
+    attachment: Option<Attachment>,
     live: Option<cofferdam_spawn::Session>,
     pub(crate) lowered: Arc<Lowered>,
     since: SystemTime,
@@ -62,9 +66,19 @@ pub struct SessionEnd {
 impl Session {
     pub(crate) fn start(lowered: Arc<Lowered>) -> Result<Self, SpawnError> {
         let since = lowered.since();
+        let published = lowered.egress.as_ref().map(|egress| egress.publish());
+        let published = published.transpose()?.unwrap_or_default();
         let live = lowered.plan.start().map_err(SpawnError::explain_start)?;
+        let attachment = match &lowered.egress {
+            Some(egress) => {
+                let listeners = live.take_listeners();
+                Some(egress.attach(listeners, published, live.connector())?)
+            }
+            None => None,
+        };
         Ok(Self {
             inner: Arc::new(Inner {
+                attachment,
                 live: Some(live),
                 lowered,
                 since,
@@ -90,6 +104,12 @@ impl Session {
         self.inner
             .live()
             .is_some_and(cofferdam_spawn::Session::is_alive)
+    }
+
+    /// Where the host listens for the ports that the policy publishes, in its order.
+    pub fn published(&self) -> &[SocketAddr] {
+        let attachment = self.inner.attachment.as_ref();
+        attachment.map_or(&[], Attachment::published)
     }
 
     /// What is in force around its programs.
@@ -147,6 +167,7 @@ impl Inner {
             return SessionEnd::default();
         };
         let usage = Usage::of(&live.end());
+        self.attachment = None;
         SessionEnd {
             usage,
             taken_away: self.lowered.take_away(),

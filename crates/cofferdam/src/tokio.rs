@@ -12,6 +12,7 @@ use crate::error::{RunError, SignalError, SpawnError, WaitError};
 use crate::output::{ExitStatus, Output};
 use crate::stdio::Stdio;
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::time::Duration;
 use tokio::io::unix::AsyncFd;
@@ -123,6 +124,11 @@ impl Child {
     /// The host's process id of the sandbox's process 1.
     pub fn id(&self) -> u32 {
         self.inner.id()
+    }
+
+    /// Where the host listens for the ports that the policy publishes, in its order.
+    pub fn published(&self) -> &[SocketAddr] {
+        self.inner.published()
     }
 
     /// What is in force around the program.

@@ -25,7 +25,7 @@ use cofferdam_sys::mount::{
     MountAttr, OPEN_TREE_CLONE, RESOLVE_BENEATH, RESOLVE_IN_ROOT, RESOLVE_NO_MAGICLINKS,
     RESOLVE_NO_SYMLINKS, RESOLVE_NO_XDEV,
 };
-use cofferdam_sys::{Errno, Result, fd, process};
+use cofferdam_sys::{Errno, Result, fd, net, process};
 use std::ffi::CStr;
 use std::os::fd::RawFd;
 
@@ -45,6 +45,8 @@ pub struct Context<'a> {
     fresh: RawFd,
     hidden_file: RawFd,
     hidden_dir: RawFd,
+    /// The last socket.
+    socket: RawFd,
     umask: u32,
 }
 
@@ -63,6 +65,7 @@ impl Mounts {
             fresh: NONE,
             hidden_file: NONE,
             hidden_dir: NONE,
+            socket: NONE,
             umask: process::umask(0),
         }
     }
@@ -78,9 +81,22 @@ impl Context<'_> {
     pub fn handed_out(&self) -> Option<RawFd> {
         (self.store != NONE).then_some(self.store)
     }
+
+    /// The socket that the last operation made, if it [made one](MountOp::makes_socket): a descriptor of the
+    /// child that listens, close-on-exec and non-blocking, to be sent to who accepts and closed. One that
+    /// is not taken is closed when the next is made.
+    pub fn take_socket(&mut self) -> Option<RawFd> {
+        let socket = std::mem::replace(&mut self.socket, NONE);
+        (socket != NONE).then_some(socket)
+    }
 }
 
 impl MountOp {
+    /// Whether it makes a socket, for [`Context::take_socket`].
+    pub fn makes_socket(&self) -> bool {
+        matches!(self.0, Op::Socket { .. })
+    }
+
     /// Carries out this operation; see [`Mounts::begin`].
     ///
     /// # Errors
@@ -92,6 +108,7 @@ impl MountOp {
             Op::Tmpfs(tmpfs) => open_tmpfs(context, tmpfs),
             Op::Dir { path, mode } => mount::mkdirat(context.tmpfs, path, *mode),
             Op::File { path, bytes, mode } => mount::create_file(context.tmpfs, path, bytes, *mode),
+            Op::Socket { path, mode, .. } => listen_in_tmpfs(context, path, *mode),
             Op::Symlink { path, text } => mount::symlinkat(text, context.tmpfs, path),
             Op::Scaffold { hidden } => scaffold(context, *hidden),
             Op::Store => store(context),
@@ -132,6 +149,23 @@ fn open_tmpfs(context: &mut Context<'_>, tmpfs: &Tmpfs) -> Result<()> {
     mount::fsconfig_string(fs, c"nr_inodes", &tmpfs.inodes)?;
     mount::fsconfig_string(fs, c"mode", &tmpfs.mode)?;
     context.tmpfs = finish_fs(fs, tmpfs.attributes)?;
+    Ok(())
+}
+
+/// bind(2) knows no directory but the working directory, which is the child's own: the scaffold where there
+/// is one, and set anew at the end.
+fn listen_in_tmpfs(context: &mut Context<'_>, path: &CStr, mode: u32) -> Result<()> {
+    mount::fchdir(context.tmpfs)?;
+    let before = process::umask(!mode & 0o777);
+    let socket = net::unix_listener(path);
+    process::umask(before);
+    if context.scaffold != NONE {
+        mount::fchdir(context.scaffold)?;
+    }
+    let unwanted = std::mem::replace(&mut context.socket, socket?);
+    if unwanted != NONE {
+        let _ = fd::close(unwanted);
+    }
     Ok(())
 }
 

@@ -57,6 +57,20 @@ pub enum ViewError {
         /// The path.
         path: PathBuf,
     },
+    /// A socket whose path programs could not name.
+    #[error("{} has {length} bytes, and connect(2) takes 107: give the socket a shorter path", .target.display())]
+    SocketTooLong {
+        /// The place.
+        target: PathBuf,
+        /// Its length.
+        length: usize,
+    },
+    /// A socket in the overlay that is the view's root.
+    #[error("{} lies in an overlay, where no socket can listen: put a tmpfs at its directory", .target.display())]
+    SocketInOverlay {
+        /// The place.
+        target: PathBuf,
+    },
     /// Two rules want different things at one place.
     #[error("{} is given twice: {first}, and {second}; keep one", .target.display())]
     Conflict {

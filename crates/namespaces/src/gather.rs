@@ -13,6 +13,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
+/// What connect(2) can name (unix(7), `sun_path` without its NUL), in bytes.
+const LONGEST_SOCKET: usize = 107;
+
 /// Checks each rule by itself and finds the sources.
 pub(crate) fn gather(
     rules: &[Rule],
@@ -117,6 +120,13 @@ pub(crate) fn gather(
                 bytes: bytes.clone(),
                 mode: *mode,
             }),
+            Kind::Socket { mode } => {
+                let length = target.as_os_str().len();
+                if length > LONGEST_SOCKET {
+                    return Err(ViewError::SocketTooLong { target, length });
+                }
+                Item::Entry(Entry::Socket { mode: *mode })
+            }
             Kind::Dir { mode } => Item::Entry(Entry::Dir { mode: *mode }),
         };
         placed.push(Placed { target, item });

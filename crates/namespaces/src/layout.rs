@@ -66,6 +66,7 @@ pub(crate) enum Entry {
     Dir { mode: u32 },
     File { bytes: Vec<u8>, mode: u32 },
     Symlink { text: PathBuf },
+    Socket { mode: u32 },
 }
 
 /// What a rule wants at its target.
@@ -115,6 +116,7 @@ pub(crate) fn layout(rules: &[Rule]) -> Result<Layout, ViewError> {
     pin_ancestors(&mut taken, &mut host)?;
     let mut modes = Modes { root, host };
     fill(taken, &mut layout, &mut modes);
+    refuse_sockets_in_layers(&layout)?;
     Ok(layout)
 }
 
@@ -193,7 +195,8 @@ fn path_of(outcome: &Outcome) -> Option<&OsStr> {
 fn node(item: &Item) -> Option<Node<'_>> {
     Some(match item {
         Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => Node::Link(text),
-        Item::Entry(Entry::File { .. }) | Item::Mount(What::Device { .. }) => Node::File,
+        Item::Entry(Entry::File { .. } | Entry::Socket { .. })
+        | Item::Mount(What::Device { .. }) => Node::File,
         Item::Entry(Entry::Dir { .. }) => return None,
         Item::Hide { .. } | Item::Mount(What::Hide { .. }) => Node::Closed("hidden"),
         Item::Mount(What::Tmpfs { .. }) => Node::Tmpfs,
@@ -302,6 +305,22 @@ fn fill(taken: ByPath<(Item, Place)>, layout: &mut Layout, modes: &mut Modes) {
             }
             Item::Entry(_) | Item::HostLink(_) | Item::Hide { .. } => {}
         }
+    }
+}
+
+/// The socket that programs would find in an overlay is not the one that listens in its layer.
+fn refuse_sockets_in_layers(layout: &Layout) -> Result<(), ViewError> {
+    let skeleton = layout.contents.get(OsStr::new("/"));
+    let skeleton = skeleton.filter(|_| layout.root.is_some());
+    let mut sockets = skeleton
+        .into_iter()
+        .flatten()
+        .filter(|(_, entry)| matches!(entry, Entry::Socket { .. }));
+    match sockets.next() {
+        Some((path, _)) => Err(ViewError::SocketInOverlay {
+            target: Path::new("/").join(path),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -9,6 +9,7 @@
 //! | [`Namespaces::clone_flags`] | clone3(2) |
 //! | [`IdMap::prepare`] | [`PreparedIdMap::apply_in_child`], or wait until the parent wrote |
 //! | [`Credentials::prepare`] | [`PreparedCredentials::become_ids`] |
+//! | [`Redirect::prepare`] | [`PreparedRedirect::apply_routes`], [`PreparedRedirect::apply_rules`] |
 //! | [`View::prepare`], [`Mounts::detach`] | [`Mounts::apply`] |
 //! | | [`PreparedCredentials::drop_capabilities`] |
 //!
@@ -41,6 +42,7 @@ mod overlay;
 mod pins;
 mod probe;
 mod proc;
+mod redirect;
 mod resolve;
 mod set;
 mod show;
@@ -57,5 +59,6 @@ pub use idmapped::{IdMappedOwner, MappingError, MappingNamespace};
 pub use mounts::{MountOp, Mounts};
 pub use overlay::{Lower, MountedOverlay, MountedUpper, Overlay, Upper};
 pub use probe::{Feature, Missing, Support, probe, time_namespaces_are_safe};
+pub use redirect::{Families, PreparedRedirect, Redirect, probe_redirect};
 pub use set::Namespaces;
 pub use view::{Bind, View};

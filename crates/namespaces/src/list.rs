@@ -67,7 +67,12 @@ impl Mounts {
                 limit: MAX_OPS,
             });
         }
+        let sockets = list.ops.iter().filter_map(|op| match op {
+            Op::Socket { full, .. } => Some(full.clone()),
+            _ => None,
+        });
         Ok(Self {
+            sockets: sockets.collect(),
             ops: list.ops.into_iter().map(MountOp).collect(),
             skipped: layout.skipped,
             overlays,
@@ -217,7 +222,7 @@ impl List {
         let pages: u64 = contents
             .values()
             .map(|entry| match entry {
-                Entry::Dir { .. } => 0,
+                Entry::Dir { .. } | Entry::Socket { .. } => 0,
                 Entry::File { bytes, .. } => (bytes.len() as u64).div_ceil(PAGE),
                 Entry::Symlink { .. } => 1,
             })
@@ -233,8 +238,10 @@ impl List {
             attributes,
         }));
         for (path, entry) in contents {
+            let full = at.join(&path);
             let path = c_string(Path::new(&path))?;
             self.ops.push(match entry {
+                Entry::Socket { mode } => Op::Socket { path, mode, full },
                 Entry::Dir { mode } => Op::Dir { path, mode },
                 Entry::File { bytes, mode } => Op::File { path, bytes, mode },
                 Entry::Symlink { text } => Op::Symlink {

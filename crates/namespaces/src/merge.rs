@@ -69,6 +69,7 @@ fn describe(item: &Item) -> String {
         Item::Entry(Entry::File { bytes, mode }) => {
             format!("a file of {} bytes, mode {mode:o}", bytes.len())
         }
+        Item::Entry(Entry::Socket { mode }) => format!("a socket, mode {mode:o}"),
         Item::HostLink(text) | Item::Entry(Entry::Symlink { text }) => {
             format!("a link to {}", text.display())
         }

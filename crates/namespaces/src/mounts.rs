@@ -20,6 +20,7 @@ pub struct Mounts {
     pub(crate) overlays: Vec<MountedOverlay>,
     /// An upper layer is in memory.
     pub(crate) store: bool,
+    pub(crate) sockets: Vec<PathBuf>,
 }
 
 /// One operation: a few system calls. `Display` says what it does.
@@ -44,6 +45,13 @@ pub(crate) enum Op {
     Symlink {
         path: CString,
         text: CString,
+    },
+    /// Makes a socket that listens.
+    Socket {
+        path: CString,
+        mode: u32,
+        /// Where it is in the view.
+        full: PathBuf,
     },
     /// Puts the tmpfs over the old root, for what the view is built from. It lies under the view, so
     /// no target leads there, and goes with the old root.
@@ -200,6 +208,11 @@ impl Mounts {
     /// The overlays, in the order of their targets.
     pub fn overlays(&self) -> &[MountedOverlay] {
         &self.overlays
+    }
+
+    /// The sockets of the view, in the order in which they are made.
+    pub fn sockets(&self) -> &[PathBuf] {
+        &self.sockets
     }
 
     /// Whether a bind or a layer is id-mapped, so that [`detach`](Self::detach) is needed for each

@@ -46,6 +46,9 @@ pub struct Support {
     /// Overlays whose upper layer is in memory can note that a directory hides the lower layers'.
     /// Without it such a directory cannot be emptied and removed or made anew (`EIO`); all else works.
     pub overlay_in_memory: Feature,
+    /// nftables that redirect connections in a network namespace; [`probe_redirect`](crate::probe_redirect)
+    /// says for which families.
+    pub redirect: Feature,
     /// newuidmap(1) and newgidmap(1); which ranges the user has is seen at [`IdMap::prepare`].
     pub id_helpers: Feature,
 }
@@ -101,6 +104,11 @@ pub enum Missing {
         /// The module.
         module: &'static str,
     },
+    /// A part of nftables that is neither built in nor loaded.
+    NetfilterModule {
+        /// The module.
+        module: &'static str,
+    },
     /// The caller is not root on the host.
     Privilege {
         /// What needs it.
@@ -144,6 +152,9 @@ impl Missing {
             Self::Module { module } => {
                 format!("this kernel has no file system `{module}` built in or loaded")
             }
+            Self::NetfilterModule { module } => format!(
+                "this kernel has no `{module}` built in or loaded, which redirects connections"
+            ),
             Self::Privilege { what } => {
                 format!("{what} needs CAP_SYS_ADMIN in the host's own user namespace")
             }
@@ -178,7 +189,7 @@ impl Missing {
             Self::Refused { .. } => "have it allowed; in Docker run with \
                 `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
                 .into(),
-            Self::Module { module } => format!(
+            Self::Module { module } | Self::NetfilterModule { module } => format!(
                 "as root run `modprobe {module}`, and write `{module}` to \
                  /etc/modules-load.d/{module}.conf for the next start"
             ),
@@ -245,13 +256,14 @@ pub fn probe() -> Support {
         mount_api: calls.mount_api,
         openat2: calls.openat2,
         mount_setattr: calls.mount_setattr,
+        redirect: crate::probe_redirect().map(drop),
         id_helpers: helper::installed().map_err(|program| Missing::Helper { program }),
     }
 }
 
 impl Support {
     /// Every feature with its name, in the order of the fields.
-    pub fn features(&self) -> [(&'static str, &Feature); 15] {
+    pub fn features(&self) -> [(&'static str, &Feature); 16] {
         [
             ("user namespaces", &self.user_namespaces),
             (
@@ -270,6 +282,7 @@ impl Support {
             ("id-mapped mounts", &self.id_mapped_mounts),
             ("overlay", &self.overlay),
             ("overlay in memory", &self.overlay_in_memory),
+            ("redirected connections", &self.redirect),
             ("newuidmap and newgidmap", &self.id_helpers),
         ]
     }

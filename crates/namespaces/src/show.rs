@@ -42,6 +42,7 @@ impl fmt::Display for Shown<'_> {
             Op::File { path, bytes, mode } => {
                 write!(f, "  file {} {mode:o}, {} bytes", show(path), bytes.len())
             }
+            Op::Socket { path, mode, .. } => write!(f, "  socket {} {mode:o}", show(path)),
             Op::Symlink { path, text } => write!(f, "  link {} -> {}", show(path), show(text)),
             Op::Scaffold { .. } => write!(f, "mount it over the old root, under the view"),
             Op::Store => write!(f, "  upper layers in memory: it, handed out"),

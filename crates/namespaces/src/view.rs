@@ -113,6 +113,9 @@ pub(crate) enum Kind {
     Dir {
         mode: u32,
     },
+    Socket {
+        mode: u32,
+    },
 }
 
 /// Rules a view may have.
@@ -241,6 +244,13 @@ impl View {
     /// An empty directory, in the view's memory.
     pub fn dir(self, path: impl AsRef<Path>, mode: u32) -> Self {
         self.rule(path, Kind::Dir { mode })
+    }
+
+    /// A unix stream socket with these permission bits that listens at `path`, in the view's memory; only
+    /// what [`Context::take_socket`](crate::Context::take_socket) gives can accept there. As an overlay is
+    /// no place for a socket, a [`root`](Self::root) that is one needs a [`tmpfs`](Self::tmpfs) there.
+    pub fn socket(self, path: impl AsRef<Path>, mode: u32) -> Self {
+        self.rule(path, Kind::Socket { mode })
     }
 
     /// Resolves every path, checks the rules against each other and the host, and lists the

@@ -72,6 +72,7 @@ fn applied(dir: &std::path::Path, layers: &dyn Fn(View) -> View) {
         .bind(dir, "/work", Bind::WRITABLE)
         .hide("/work/secret")
         .tmpfs("/tmp", 1 << 20, 0o1777, false)
+        .socket("/tmp/deep/agent", 0o600)
         .file("/etc/greeting", "hello\n", 0o444)
         .dir(format!("/{long}"), 0o755);
     let mut child = Child::new(layers(view));

@@ -2,7 +2,7 @@
 
 mod common;
 
-use cofferdam_namespaces::{Missing, probe};
+use cofferdam_namespaces::{Missing, probe, probe_redirect};
 use common::{Child, base, is_root};
 
 #[test]
@@ -41,4 +41,19 @@ fn a_limit_of_zero_is_named() {
         probe().user_namespaces,
         Err(Missing::UserNamespaceLimit { limit: 0 })
     ));
+}
+
+#[test]
+fn a_redirect_is_tried_once() {
+    let first = probe_redirect();
+    match &first {
+        Ok(families) => println!("redirects: {families:?}"),
+        Err(missing) => {
+            println!("this host does not redirect: {missing}");
+            let full = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
+            assert!(!full, "COFFERDAM_EXPECT=full, and no redirect");
+        }
+    }
+    assert_eq!(probe_redirect(), first);
+    assert_eq!(probe().redirect, first.map(drop));
 }

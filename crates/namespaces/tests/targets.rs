@@ -3,7 +3,7 @@
 
 mod common;
 
-use cofferdam_namespaces::{Bind, View, ViewError};
+use cofferdam_namespaces::{Bind, Overlay, Upper, View, ViewError};
 use common::{base, listing, scratch};
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -269,4 +269,57 @@ fn there_is_a_limit() {
             ..
         }
     ));
+}
+
+#[test]
+fn sockets_listen_in_the_views_own_memory_alone() {
+    let (_keep, dir) = scratch();
+    fs::create_dir(dir.join("inside")).expect("made");
+    let lower = |target: &str| {
+        let layers = Overlay::new(&dir, Upper::Memory);
+        let view = View::new().upper_memory(1 << 20, None);
+        match target {
+            "/" => view.root(layers),
+            _ => view.overlay(target, layers),
+        }
+    };
+    let bound = |view: View| view.bind(&dir, "/work", Bind::WRITABLE);
+    for view in [
+        bound(View::new()).socket("/work/agent", 0o600),
+        bound(View::new()).socket("/work/inside/agent", 0o600),
+        lower("/over").socket("/over/agent", 0o600),
+    ] {
+        assert!(matches!(refused(view), ViewError::MissingTarget { .. }));
+    }
+    for path in ["/agent", "/run/agent"] {
+        let error = refused(lower("/").socket(path, 0o600));
+        assert!(
+            matches!(error, ViewError::SocketInOverlay { .. }),
+            "{error}"
+        );
+    }
+    let long = format!("/{}", "a".repeat(107));
+    let error = refused(View::new().socket(&long, 0o600));
+    assert!(matches!(
+        error,
+        ViewError::SocketTooLong { length: 108, .. }
+    ));
+    let twice = View::new().socket("/agent", 0o600).socket("/agent", 0o666);
+    assert!(matches!(refused(twice), ViewError::Conflict { .. }));
+    let below = View::new().socket("/agent", 0o600).dir("/agent/x", 0o755);
+    assert!(matches!(refused(below), ViewError::UnderFile { .. }));
+
+    // The controls.
+    let view = lower("/").tmpfs("/run", 1 << 16, 0o755, false);
+    let view = bound(
+        view.socket("/run/deep/agent", 0o600)
+            .socket("/run/agent", 0o600),
+    );
+    let mounts = view.prepare().expect("a view");
+    let sockets = ["/run/agent", "/run/deep/agent"].map(std::path::PathBuf::from);
+    assert_eq!(mounts.sockets(), sockets);
+    let made = mounts.ops().iter().filter(|op| op.makes_socket());
+    assert_eq!(made.count(), 2);
+    assert!(View::new().socket(&long[..107], 0o600).prepare().is_ok());
+    assert_eq!(listing(&dir), [(dir.join("inside"), 0)]);
 }

@@ -2,7 +2,7 @@
 
 use crate::ending::{kill_descendants, kill_namespace, kill_session};
 use crate::protocol::{
-    AT_CAPACITY, AT_REQUEST, EXITED, OWN_SOCKET, Reply, Request, SIGNAL, SOCKET, START, STARTED,
+    AT_CAPACITY, AT_REQUEST, AT_SOCKET, EXITED, MADE, MAKE, OWN_SOCKET, Reply, Request, SIGNAL, SOCKET, START, STARTED,
     TIMED_OUT,
 };
 use crate::socket::{MOST_FDS, close, receive, send};
@@ -235,6 +235,7 @@ impl Supervisor {
         }
         match request.kind {
             SIGNAL if self.only != 0 => signal(self.only, request.argument),
+            MAKE => make(&fds),
             START if self.only == 0 => self.start(&request, &fds),
             // The two sides are of one build; anything else would be read wrongly from here on.
             _ => fail(AT_REQUEST, sysno::EPROTO),
@@ -266,6 +267,25 @@ fn attend_to(place: &mut Running) {
     } else if request.kind == SIGNAL {
         signal(place.pid, request.argument);
     }
+}
+
+/// Makes a socket for the host, which alone connects it. Nothing here waits; a host that does not take the
+/// answer loses it.
+fn make(fds: &[i32; MOST_FDS]) {
+    let [answer, ..] = *fds;
+    // SAFETY: socket(2) touches no memory.
+    let made = unsafe { syscall!(sysno::SOCKET, sysno::AF_INET, sysno::SOCK_STREAM_HOST, 0) } as i32;
+    if made < 0 {
+        send(answer, &failed(AT_SOCKET, -made), -1);
+    } else {
+        let reply = Reply {
+            kind: MADE,
+            ..Reply::default()
+        };
+        send(answer, &reply, made);
+    }
+    close(made);
+    fds.iter().copied().for_each(close);
 }
 
 fn signal(pid: i32, number: u32) {

@@ -19,6 +19,7 @@ calls! {
     WRITE 1 64;
     CLOSE 3 57;
     IOCTL 16 29;
+    SOCKET 41 198;
     SENDMSG 46 211;
     GETSID 124 156;
     MMAP 9 222;
@@ -67,6 +68,10 @@ pub const MSG_PEEK: usize = 2;
 pub const MSG_CMSG_CLOEXEC: usize = 0x4000_0000;
 pub const SOL_SOCKET: i32 = 1;
 pub const SCM_RIGHTS: i32 = 1;
+
+pub const AF_INET: usize = 2;
+/// `SOCK_STREAM`, close-on-exec and non-blocking (socket(2)).
+pub const SOCK_STREAM_HOST: usize = 1 | 0o2000000 | 0o4000;
 
 pub const PROT_READ_WRITE: usize = 3;
 pub const MAP_PRIVATE_ANONYMOUS: usize = 0x22;

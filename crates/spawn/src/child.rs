@@ -3,10 +3,11 @@
 //! Between the clone and execveat this code shares the host's memory and thread-local storage.
 //! System calls only: no allocation, no lock, no panic, no libc.
 
+use crate::network::NetworkPlan;
 use crate::plan::{Layers, Operation, Plan};
-use crate::protocol::{HANDED, Reply, SOCKET};
+use crate::protocol::{HANDED, OF_NETWORK, OF_UPPER, OF_VIEW, Reply, SOCKET};
 use cofferdam_cgroups::Cgroup;
-use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts};
+use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts, PreparedRedirect};
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::{Errno, fd, net, process, rlimit, socket};
 use std::os::fd::{BorrowedFd, RawFd};
@@ -18,6 +19,8 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 /// - Ids are changed before the view is built: a tmpfs can only be filled by ids that the user
 ///   namespace maps. Capabilities are needed up to the end of the view, and dropped before Landlock
 ///   and seccomp, which need none.
+/// - Routes, redirects and low ports need capabilities over the network namespace, which the child holds
+///   until they are dropped; they come early, as nothing of them depends on ids or files.
 /// - no_new_privs is what lets a process without capabilities put up Landlock and seccomp.
 /// - Descriptors are moved and closed only after Landlock: its rules may have any number, also one
 ///   that is overwritten. Limits come after that, as one of open files would be in its way.
@@ -39,13 +42,20 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     when(layers.session_keyring, Operation::SessionKeyring);
     when(layers.hostname.is_some(), Operation::Hostname);
     when(layers.loopback, Operation::Loopback);
+    if let Some(network) = &layers.network {
+        when(network.redirect.is_some(), Operation::Routes);
+        when(network.redirect.is_some(), Operation::Redirect);
+        (0..network.listeners.len()).for_each(|index| when(true, Operation::Listen(index)));
+    }
     when(layers.reset_clocks, Operation::ResetClocks);
     when(layers.credentials.is_some(), Operation::BecomeIds);
-    let mounts = layers
-        .mounts
-        .as_ref()
-        .map_or(0, |mounts| mounts.ops().len());
-    (0..mounts).for_each(|index| when(true, Operation::Mount(index)));
+    let mounts = layers.mounts.as_ref().map_or(&[][..], Mounts::ops);
+    let mut sockets = 0;
+    for (index, mount) in mounts.iter().enumerate() {
+        when(true, Operation::Mount(index));
+        when(mount.makes_socket(), Operation::HandSocket(sockets));
+        sockets += usize::from(mount.makes_socket());
+    }
     let hands_out = layers.mounts.as_ref().is_some_and(Mounts::hands_out);
     when(hands_out, Operation::HandOut);
     when(layers.credentials.is_some(), Operation::DropCapabilities);
@@ -120,6 +130,16 @@ fn run(
             cofferdam_sys::uts::sethostname(name.to_bytes())
         }
         Operation::Loopback => net::loopback_up(),
+        Operation::Routes => redirect(layers)?.apply_routes(),
+        Operation::Redirect => redirect(layers)?.apply_rules(),
+        Operation::Listen(index) => {
+            let listener = network(layers)?.listeners.get(index).ok_or(MISSING)?;
+            hand_over(job, OF_NETWORK, index, listener.make()?)
+        }
+        Operation::HandSocket(index) => {
+            let socket = context.ok_or(MISSING)?.take_socket().ok_or(MISSING)?;
+            hand_over(job, OF_VIEW, index, socket)
+        }
         Operation::ResetClocks => {
             process::write_file(c"/proc/self/timens_offsets", job.clocks.ok_or(MISSING)?)
         }
@@ -150,20 +170,46 @@ fn run(
     }
 }
 
+/// The redirect of the plan.
+fn redirect(layers: &Layers) -> Result<&PreparedRedirect, Errno> {
+    network(layers)?.redirect.as_ref().ok_or(MISSING)
+}
+
+/// The network plan, which would be carried out on the host's own network in a child without a namespace.
+fn network(layers: &Layers) -> Result<&NetworkPlan, Errno> {
+    match &layers.network {
+        Some(_) if !layers.namespaces.net => Err(Errno(libc::EINVAL)),
+        network => network.as_ref().ok_or(MISSING),
+    }
+}
+
 /// Sends the host what only a descriptor reaches once this mount namespace is gone.
 fn hand_out(job: &Job<'_>, context: &Context<'_>) -> Result<(), Errno> {
+    hand(job, OF_UPPER, 0, context.handed_out().ok_or(MISSING)?)
+}
+
+/// Sends the host a socket that nobody else is to have.
+fn hand_over(job: &Job<'_>, what: u32, index: usize, socket: RawFd) -> Result<(), Errno> {
+    hand(job, what, index, socket)?;
+    fd::close(socket)
+}
+
+fn hand(job: &Job<'_>, what: u32, index: usize, fd: RawFd) -> Result<(), Errno> {
     let reply = Reply {
         kind: HANDED,
+        value: index as i32,
+        detail: what,
         ..Reply::default()
     };
     // SAFETY: both are open in this child's table until descriptors are closed, a later operation.
     let (socket, fd) = unsafe {
         (
             BorrowedFd::borrow_raw(job.socket),
-            BorrowedFd::borrow_raw(context.handed_out().ok_or(MISSING)?),
+            BorrowedFd::borrow_raw(fd),
         )
     };
-    // The whole of a message this small goes out at once, or nothing of it.
+    // The whole of a message this small goes out at once, or nothing of it. Where the buffer is full it
+    // waits: the host reads from the clone on.
     socket::send_with_fds(socket, &reply.to_bytes(), &[fd], 0).map(drop)
 }
 

@@ -17,9 +17,11 @@
 
 mod child;
 mod command;
+mod connector;
 mod dumpable;
 mod error;
 mod init;
+mod network;
 mod plan;
 mod process;
 mod protocol;
@@ -29,7 +31,9 @@ mod supervisor;
 mod watch;
 
 pub use command::{Command, TerminalSize};
+pub use connector::{ConnectError, Connector};
 pub use error::{SpawnError, Stage};
+pub use network::{Listener, Listeners, NetworkPlan};
 pub use plan::{CgroupPlan, Layers, Operation, Plan};
 pub use process::{Ended, Process, WaitError};
 pub use session::Session;

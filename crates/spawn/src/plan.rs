@@ -1,7 +1,7 @@
 //! The plan: every layer prepared, and the ordered list of operations.
 
 use crate::child;
-use crate::{Command, Process, Session, SpawnError};
+use crate::{Command, NetworkPlan, Process, Session, SpawnError};
 use cofferdam_cgroups as cgroups;
 use cofferdam_namespaces::{
     MappingNamespace, Mounts, Namespaces, PreparedCredentials, PreparedIdMap,
@@ -23,6 +23,9 @@ pub struct Layers {
     pub hostname: Option<CString>,
     /// Brings the loopback interface up, in a new network namespace.
     pub loopback: bool,
+    /// Routes, redirects and listeners, in a new network namespace with its loopback up; without one the
+    /// spawn fails.
+    pub network: Option<NetworkPlan>,
     /// Makes the clocks of a new time namespace start at zero.
     pub reset_clocks: bool,
     /// The file system view, in a new mount namespace.
@@ -71,10 +74,18 @@ pub enum Operation {
     Hostname,
     /// The loopback interface is brought up (netdevice(7)).
     Loopback,
+    /// Every address becomes local (rtnetlink(7)).
+    Routes,
+    /// Connections are redirected to the loopback (nftables).
+    Redirect,
+    /// A listener is made and goes to the host (unix(7), `SCM_RIGHTS`).
+    Listen(usize),
     /// The clocks of the time namespace are set back (time_namespaces(7)).
     ResetClocks,
     /// A mount operation of the view.
     Mount(usize),
+    /// The socket that the last mount operation made goes to the host (unix(7), `SCM_RIGHTS`).
+    HandSocket(usize),
     /// The descriptor of the upper layers in memory goes to the host (unix(7), `SCM_RIGHTS`).
     HandOut,
     /// Every other descriptor is marked close-on-exec (close_range(2)).
@@ -176,6 +187,23 @@ impl Plan {
                     .map(|name| format!("sethostname {name:?}")),
             ),
             Operation::Loopback => "bring the loopback interface up".into(),
+            Operation::Routes => "make every address local to the loopback".into(),
+            Operation::Redirect => text(layers.network.as_ref().and_then(|network| {
+                let wanted = network.redirect.as_ref()?.wanted();
+                let families = if wanted.ipv6 { "IPv4 and IPv6" } else { "IPv4" };
+                let port = wanted.port;
+                Some(format!(
+                    "nftables: redirect {families} to port {port} of the loopback"
+                ))
+            })),
+            Operation::Listen(index) => text(layers.network.as_ref().and_then(|network| {
+                let listener = network.listeners.get(index)?;
+                Some(format!("listen for the host: {listener}"))
+            })),
+            Operation::HandSocket(index) => text(layers.mounts.as_ref().and_then(|mounts| {
+                let path = mounts.sockets().get(index)?;
+                Some(format!("hand the socket {path:?} to the host"))
+            })),
             Operation::ResetClocks => "set the clocks of the time namespace to zero".into(),
             Operation::Mount(index) => text(
                 layers

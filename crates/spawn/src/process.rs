@@ -1,5 +1,7 @@
 //! A running program: the socket on which init speaks of it, and its end.
 
+use crate::Connector;
+use crate::network::Listeners;
 use crate::protocol::{self, Request};
 use crate::session::Owner;
 use crate::start::receive;
@@ -24,6 +26,7 @@ pub struct Process {
     /// init did not end everything in time and was killed.
     forced: bool,
     terminal: Option<OwnedFd>,
+    listeners: Listeners,
     ended: Option<Ended>,
 }
 
@@ -75,8 +78,15 @@ pub enum WaitError {
 }
 
 impl Process {
-    pub(crate) fn own(supervisor: Supervisor, started: Instant, terminal: Option<OwnedFd>) -> Self {
-        Self::new(Place::Own(supervisor), started, terminal)
+    pub(crate) fn own(
+        supervisor: Supervisor,
+        started: Instant,
+        terminal: Option<OwnedFd>,
+        listeners: Listeners,
+    ) -> Self {
+        let mut process = Self::new(Place::Own(supervisor), started, terminal);
+        process.listeners = listeners;
+        process
     }
 
     pub(crate) fn guest(
@@ -101,6 +111,7 @@ impl Process {
             killed: None,
             forced: false,
             terminal,
+            listeners: Listeners::default(),
             ended: None,
         }
     }
@@ -118,11 +129,26 @@ impl Process {
         self.terminal.take()
     }
 
+    /// The listeners that were made inside; the first time, and none where the program is one of a
+    /// session's, which has them itself. Those that nobody takes are closed with this.
+    pub fn take_listeners(&mut self) -> Listeners {
+        std::mem::take(&mut self.listeners)
+    }
+
+    /// What makes sockets in the program's network namespace; `None` where the program is one of a session's,
+    /// which gives it out itself.
+    pub fn connector(&self) -> Option<Connector> {
+        match &self.place {
+            Place::Own(supervisor) => Some(supervisor.connector()),
+            Place::Guest { .. } => None,
+        }
+    }
+
     /// Becomes readable when the program has ended, for event loops. Reading is left to
     /// [`Process::wait`].
     pub fn readiness(&self) -> BorrowedFd<'_> {
         match &self.place {
-            Place::Own(supervisor) => supervisor.control.as_fd(),
+            Place::Own(supervisor) => supervisor.control.socket.as_fd(),
             Place::Guest { socket, .. } => socket.as_fd(),
         }
     }

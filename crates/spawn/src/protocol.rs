@@ -26,11 +26,15 @@ pub const OPEN: u32 = 4;
 /// be removed with all they hold.
 pub const REMOVE: u32 = 5;
 
+/// Makes a TCP socket in the sandbox's network namespace and sends it, with [`MADE`], over the socket that
+/// comes along.
+pub const MAKE: u32 = 6;
+
 /// From the host to init.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request {
-    /// [`START`], [`SIGNAL`], [`WATCH`], [`OPEN`] or [`REMOVE`].
+    /// [`START`], [`SIGNAL`], [`WATCH`], [`OPEN`], [`REMOVE`] or [`MAKE`].
     pub kind: u32,
     /// Length of the strings that follow, in bytes.
     pub strings: u32,
@@ -82,9 +86,23 @@ pub const STARTED: u32 = 1;
 pub const FAILED: u32 = 2;
 /// The program ended; `value` is its wait status, `detail` is [`TIMED_OUT`] or 0.
 pub const EXITED: u32 = 3;
-/// From the child, before it is init: a descriptor comes along that the walls made inside.
+/// From the child, before it is init: a descriptor comes along that the walls made inside. `detail` is one
+/// of the `OF_` kinds, `value` counts those of a kind from 0.
 #[allow(dead_code, reason = "init never sends it")]
 pub const HANDED: u32 = 4;
+
+/// The socket that was asked for comes along.
+pub const MADE: u32 = 5;
+
+/// The upper layers in memory.
+#[allow(dead_code, reason = "init never sends it")]
+pub const OF_UPPER: u32 = 0;
+/// A listener of the network plan.
+#[allow(dead_code, reason = "init never sends it")]
+pub const OF_NETWORK: u32 = 1;
+/// A socket of the view.
+#[allow(dead_code, reason = "init never sends it")]
+pub const OF_VIEW: u32 = 2;
 
 /// Failed while reading the request.
 pub const AT_REQUEST: u32 = 1;
@@ -103,6 +121,12 @@ pub const AT_TERMINAL: u32 = 6;
 pub const AT_CAPACITY: u32 = 7;
 /// Failed as something inside stopped the process again and again before it executed the program.
 pub const AT_STOPPED: u32 = 8;
+/// Failed while making a socket.
+#[allow(
+    dead_code,
+    reason = "the host takes every answer but the socket for this one"
+)]
+pub const AT_SOCKET: u32 = 9;
 
 /// The most programs of one init that run at one time.
 pub const MOST_PROGRAMS: usize = 1024;
@@ -114,7 +138,7 @@ pub const TIMED_OUT: u32 = 1;
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Reply {
-    /// [`STARTED`], [`FAILED`], [`EXITED`] or [`HANDED`].
+    /// [`STARTED`], [`FAILED`], [`EXITED`], [`HANDED`] or [`MADE`].
     pub kind: u32,
     /// See the kind.
     pub value: i32,

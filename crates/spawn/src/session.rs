@@ -6,11 +6,11 @@ use crate::process::{Ended, Process};
 use crate::protocol::{self, OPEN, Request};
 use crate::start::{self, Answer, Launched};
 use crate::supervisor::{GRACE, Supervisor};
-use crate::{Command, command};
+use crate::{Command, Connector, Listeners, command};
 use cofferdam_cgroups::{Cgroup, Stats};
 use cofferdam_sys::{Errno, fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 /// Walls that stand, with an init behind them that starts programs: many at once, each with its own
@@ -23,10 +23,9 @@ pub struct Session {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) supervisor: Supervisor,
-    /// Requests are more than one write; two must not mix.
-    sending: Mutex<()>,
     flags: u32,
     handed_out: Option<OwnedFd>,
+    listeners: Mutex<Listeners>,
     started: Instant,
 }
 
@@ -41,15 +40,16 @@ impl Session {
         let Launched {
             supervisor,
             handed_out,
+            listeners,
             started,
             ..
         } = start::launch(plan, &request.to_bytes(), &[])?;
         Ok(Self {
             inner: Arc::new(Inner {
                 supervisor,
-                sending: Mutex::new(()),
                 flags,
                 handed_out,
+                listeners: Mutex::new(listeners),
                 started,
             }),
         })
@@ -69,6 +69,18 @@ impl Session {
     /// ([`Mounts::hands_out`](cofferdam_namespaces::Mounts::hands_out)).
     pub fn handed_out(&self) -> Option<BorrowedFd<'_>> {
         self.inner.handed_out.as_ref().map(OwnedFd::as_fd)
+    }
+
+    /// The listeners that were made inside; the first time. Those that nobody takes are closed with the
+    /// session.
+    pub fn take_listeners(&self) -> Listeners {
+        let listeners = self.inner.listeners.lock();
+        std::mem::take(&mut *listeners.unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What makes sockets in this session's network namespace.
+    pub fn connector(&self) -> Connector {
+        self.inner.supervisor.connector()
     }
 
     /// The control group of the session.
@@ -126,11 +138,15 @@ impl Session {
         };
         let started = Instant::now();
         self.send(&request, fds)?;
-        let control = self.inner.supervisor.control.as_fd();
+        let control = self.inner.supervisor.control.socket.as_fd();
         match start::receive(control, None) {
             Ok(Some(Answer { reply, fd })) if reply.kind == protocol::STARTED => {
                 match Arc::try_unwrap(self.inner) {
-                    Ok(inner) => Ok(Process::own(inner.supervisor, started, fd)),
+                    Ok(inner) => {
+                        let listeners = inner.listeners.into_inner();
+                        let listeners = listeners.unwrap_or_else(PoisonError::into_inner);
+                        Ok(Process::own(inner.supervisor, started, fd, listeners))
+                    }
                     // Another program's handle is looking at it this very moment.
                     Err(inner) => Err(inner.ended()),
                 }
@@ -158,8 +174,9 @@ impl Session {
     }
 
     fn send(&self, request: &[u8], fds: &[BorrowedFd<'_>]) -> Result<(), SpawnError> {
-        let control = self.inner.supervisor.control.as_fd();
-        let _one = self.inner.sending.lock();
+        let control = &self.inner.supervisor.control;
+        let _one = control.sending.lock();
+        let control = control.socket.as_fd();
         let mut done = 0;
         while done < request.len() {
             let fds = if done == 0 { fds } else { &[] };

@@ -8,7 +8,7 @@ use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::{self, Reply};
 use crate::supervisor::Supervisor;
-use crate::{Operation, init, watch};
+use crate::{Listeners, Operation, init, watch};
 use cofferdam_cgroups::Cgroup;
 use cofferdam_namespaces::{Detached, MapWriter, StepError};
 use cofferdam_sys::process::{Cloned, SignalMask, Stack};
@@ -38,6 +38,7 @@ pub(crate) fn start(
         launched.supervisor,
         launched.started,
         launched.fd,
+        launched.listeners,
     ))
 }
 
@@ -46,6 +47,7 @@ pub(crate) struct Launched {
     pub supervisor: Supervisor,
     /// What the walls made inside and handed out.
     pub handed_out: Option<OwnedFd>,
+    pub listeners: Listeners,
     /// What came with the answer.
     pub fd: Option<OwnedFd>,
     pub started: Instant,
@@ -117,19 +119,35 @@ pub(crate) fn launch(
     send_rest(&ours, &request[sent..]);
 
     let mut handed_out = None;
+    let mut listeners = Listeners::default();
     loop {
         match receive(ours.as_fd(), None) {
-            Ok(Some(Answer { reply, fd })) if reply.kind == protocol::HANDED => handed_out = fd,
+            // Those of a kind come in their order, and none is left out: the child stops at a failure.
+            Ok(Some(Answer { reply, fd })) if reply.kind == protocol::HANDED => {
+                match reply.detail {
+                    protocol::OF_NETWORK => listeners.network.extend(fd),
+                    protocol::OF_VIEW => listeners.view.extend(fd),
+                    _ => handed_out = fd,
+                }
+            }
             Ok(Some(Answer { reply, fd })) if reply.kind == protocol::STARTED => {
                 return Ok(Launched {
                     supervisor: Supervisor::new(newborn.keep(), ours, cgroup),
                     handed_out,
+                    listeners,
                     fd,
                     started,
                 });
             }
             Ok(Some(Answer { reply, .. })) if reply.kind == protocol::FAILED => {
                 return Err(not_started(&reply));
+            }
+            // A limit of this process: what the child sent is lost, and the child goes with it.
+            Err(Errno(libc::EMSGSIZE)) => {
+                return host(
+                    "a descriptor for what the child sends",
+                    Err(Errno(libc::EMFILE)),
+                );
             }
             Ok(_) | Err(_) => return Err(post_mortem(&job, newborn)),
         }

@@ -1,21 +1,58 @@
 //! The host's handle of an init, and of all that ends with it.
 
+use crate::Connector;
 use cofferdam_cgroups::{Cgroup, Stats};
 use cofferdam_sys::process::{self, Cloned, Exit};
 use cofferdam_sys::{Errno, fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 /// How long init gets to end all processes before it is killed itself.
 pub(crate) const GRACE: Duration = Duration::from_secs(5);
+
+/// The host's end of the socket to an init.
+#[derive(Debug)]
+pub(crate) struct Control {
+    pub socket: OwnedFd,
+    /// Requests can be more than one write; two must not mix.
+    pub sending: Mutex<()>,
+}
+
+impl Control {
+    /// Sends a request of one structure with a descriptor, all or nothing.
+    pub(crate) fn send_whole(
+        &self,
+        request: &[u8],
+        with: BorrowedFd<'_>,
+        until: Instant,
+    ) -> Result<(), Errno> {
+        loop {
+            let one = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+            // So little goes into a stream socket of AF_UNIX as a whole, or not at all.
+            let sent =
+                socket::send_with_fds(self.socket.as_fd(), request, &[with], libc::MSG_DONTWAIT);
+            drop(one);
+            match sent {
+                Err(Errno(libc::EINTR)) => {}
+                Err(Errno(libc::EAGAIN)) if Instant::now() < until => thread::sleep(PAUSE),
+                Err(Errno(libc::EAGAIN)) => return Err(Errno(libc::ETIMEDOUT)),
+                other => return other.map(drop),
+            }
+        }
+    }
+}
+
+/// Between two attempts at a socket that is full, which takes hundreds of requests that init has not read.
+const PAUSE: Duration = Duration::from_millis(2);
 
 /// An init. Dropping it ends it with every process it holds, and removes the control group.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
     pub pid: i32,
     pub pidfd: OwnedFd,
-    /// The host's end of the socket.
-    pub control: OwnedFd,
+    pub control: Arc<Control>,
     pub cgroup: Option<Cgroup>,
     reaped: bool,
 }
@@ -25,16 +62,24 @@ impl Supervisor {
         Self {
             pid: init.pid,
             pidfd: init.pidfd,
-            control,
+            control: Arc::new(Control {
+                socket: control,
+                sending: Mutex::new(()),
+            }),
             cgroup,
             reaped: false,
         }
     }
 
+    /// What makes sockets inside as long as this is there.
+    pub(crate) fn connector(&self) -> Connector {
+        Connector::new(Arc::downgrade(&self.control))
+    }
+
     /// Tells init to end everything, which it does on the end of its socket, and so still knows what
     /// was used.
     pub(crate) fn release(&self) -> Result<(), Errno> {
-        hang_up(self.control.as_fd())
+        hang_up(self.control.socket.as_fd())
     }
 
     /// What ends even what init does not: the end of process 1 is that of its namespace
@@ -79,7 +124,7 @@ impl Supervisor {
     /// of its namespace is gone; of one that starts many programs there is nothing else to read there.
     pub(crate) fn is_alive(&self) -> bool {
         let quiet = |fd: &OwnedFd| fd::wait_readable(fd.as_fd(), Some(Duration::ZERO)) == Ok(false);
-        !self.reaped && quiet(&self.control) && quiet(&self.pidfd)
+        !self.reaped && quiet(&self.control.socket) && quiet(&self.pidfd)
     }
 
     /// How often the memory limit has killed a process, where that is known.

@@ -73,7 +73,7 @@ fn watch(kind: u32, texts: Vec<PathBuf>) -> Result<(), SpawnError> {
     bytes.append(&mut strings);
     // No layer at all: it works on the host, for the host.
     let Launched { mut supervisor, .. } = launch(&Plan::new(Layers::default()), &bytes, &[])?;
-    let control = supervisor.control.try_clone();
+    let control = supervisor.control.socket.try_clone();
     let control = control.map_err(|error| SpawnError::Host {
         what: "a watcher's socket",
         errno: Errno(error.raw_os_error().unwrap_or(libc::EMFILE)),

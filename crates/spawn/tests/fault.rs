@@ -87,6 +87,10 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
     let points = plan.operations().len();
     let mut kinds = BTreeMap::new();
     let layers = plan.layers();
+    let redirects = layers
+        .network
+        .as_ref()
+        .is_some_and(|network| network.redirect.is_some());
     println!(
         "{} namespaces, {points} operations",
         layers.namespaces.names().len()
@@ -144,7 +148,10 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
     drop(plan);
     assert_eq!(before.children, opened.children);
     println!("{points} points of failure: {kinds:?}");
+    let redirect = redirects.then_some(["Routes", "Redirect"]);
     for kind in [
+        "Listen",
+        "HandSocket",
         "NewSession",
         "BecomeIds",
         "Mount",
@@ -156,7 +163,10 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
         "Landlock",
         "Seccomp",
         "ExecInit",
-    ] {
+    ]
+    .into_iter()
+    .chain(redirect.into_iter().flatten())
+    {
         assert!(
             kinds.contains_key(kind),
             "{kind} is not in the plan: {kinds:?}"

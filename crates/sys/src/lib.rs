@@ -14,6 +14,7 @@ pub mod fd;
 pub mod landlock;
 pub mod mount;
 pub mod net;
+pub mod netlink;
 pub mod probe;
 pub mod process;
 pub mod raw;

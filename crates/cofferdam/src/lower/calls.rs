@@ -85,7 +85,7 @@ fn add(
     let mut profile = allow.iter().try_fold(profile, |profile, intent| {
         lower(*intent).map(|intent| profile.allow(intent))
     })?;
-    let no_network = context.policy.network.mode == NetworkMode::None
+    let no_network = context.policy.network.mode != NetworkMode::Host
         && context.policy.layers.network != Enforce::Off;
     if no_network && !context.own_network {
         // Without a network namespace the filter is what keeps the host's network away.

@@ -2,6 +2,7 @@
 
 use super::overlay::{self, Overlaid, Overlays, Start};
 use super::{Context, private};
+use crate::egress::Egress;
 use crate::error::BuildError;
 use crate::identity::Account;
 use crate::preset::system::{self, System};
@@ -38,6 +39,9 @@ pub(super) struct Files {
     /// Where overlays on disk are.
     pub store: Option<Store>,
 }
+
+/// The size of a directory that holds sockets, and certificates where those are beside them.
+const SOCKETS: u64 = 8 << 20;
 
 /// A view in the making. What the policy's own rules name, presets leave alone.
 struct Layout {
@@ -113,6 +117,22 @@ fn view(
         layout.view = system.show(layout.view);
         layout.file("/etc/passwd", account.passwd());
         layout.file("/etc/group", account.group());
+    }
+    for (path, bytes) in context.egress.map_or(&[][..], Egress::files) {
+        layout.file(path, bytes.clone());
+    }
+    let mut places = HashSet::new();
+    for path in context.egress.into_iter().flat_map(Egress::sockets) {
+        // No socket can listen in an overlay, which a root of its own is. What images have below /run
+        // is made anew at each start anyway.
+        if context.root.is_some()
+            && let Some(place) = path.parent().filter(|place| place.starts_with("/run"))
+            && places.insert(place)
+            && !layout.taken.contains(place)
+        {
+            layout.view = layout.view.tmpfs(place, SOCKETS, 0o755, false);
+        }
+        layout.view = layout.view.socket(path, 0o600);
     }
     let mut owners = HashSet::new();
     if filesystem.dev {
@@ -272,10 +292,10 @@ impl Layout {
         }
     }
 
-    fn file(&mut self, path: &str, text: String) {
-        if !self.taken.contains(Path::new(path)) {
+    fn file(&mut self, path: impl AsRef<Path>, contents: impl Into<Vec<u8>>) {
+        if !self.taken.contains(path.as_ref()) {
             let view = std::mem::take(&mut self.view);
-            self.view = view.file(path, text, 0o644);
+            self.view = view.file(path.as_ref(), contents, 0o644);
         }
     }
 }

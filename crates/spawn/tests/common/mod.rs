@@ -3,14 +3,16 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 use cofferdam_namespaces::{
-    Bind, Credentials, IdMap, Lower, MapWriter, Namespaces, Overlay, Upper, View,
+    Bind, Credentials, Families, IdMap, Lower, MapWriter, Namespaces, Overlay, Redirect, Upper,
+    View, probe_redirect,
 };
 use cofferdam_seccomp::{Arch, Profile};
-use cofferdam_spawn::{CgroupPlan, Command, Layers, Plan};
+use cofferdam_spawn::{CgroupPlan, Command, Layers, Listener, NetworkPlan, Plan};
 use cofferdam_sys::cred;
 use cofferdam_sys::rlimit::Resource;
 use std::ffi::CString;
 use std::fs::File;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 /// Every layer, as the facade would put them up: a view of the system's programs with `workspace`
@@ -65,6 +67,9 @@ pub fn layers(workspace: &Path) -> Layers {
         exec: true,
     };
     let view = view.overlay("/over", overlay).upper_memory(1 << 20, None);
+    let view = view
+        .socket("/run/agent.sock", 0o600)
+        .socket("/tmp/here/service.sock", 0o666);
     use cofferdam_landlock::{Access, Ruleset, probe};
     let ruleset = Ruleset::new().scope_abstract_unix().scope_signals();
     let ruleset = ruleset
@@ -82,9 +87,8 @@ pub fn layers(workspace: &Path) -> Layers {
         Ok(parent) => Some(CgroupPlan { parent, limits }),
         Err(error) => {
             println!("this host lacks a control group for this user: {error}");
-            let full = std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full");
             assert!(
-                !(full && root),
+                !(full() && root),
                 "COFFERDAM_EXPECT=full, and root has no control group"
             );
             None
@@ -104,6 +108,7 @@ pub fn layers(workspace: &Path) -> Layers {
         id_map: Some(id_map),
         hostname: Some(CString::from(c"inside")),
         loopback: true,
+        network: Some(network()),
         reset_clocks: true,
         mounts: Some(view.prepare().expect("a view")),
         mappings,
@@ -124,8 +129,46 @@ pub fn layers(workspace: &Path) -> Layers {
     }
 }
 
+/// A redirect to port 53 as far as this host has one, and listeners there: TCP and UDP of each family.
+pub fn network() -> NetworkPlan {
+    let families = match probe_redirect() {
+        Ok(families) => Some(families),
+        Err(missing) => {
+            println!("this host does not redirect connections: {missing}");
+            assert!(!full(), "COFFERDAM_EXPECT=full, and no redirect");
+            None
+        }
+    };
+    let (v4, v6) = ((Ipv4Addr::LOCALHOST, 53), (Ipv6Addr::LOCALHOST, 53));
+    let mut listeners = vec![Listener::Tcp(v4.into()), Listener::Udp(v4.into())];
+    if families.is_some_and(|families| families.ipv6) {
+        listeners.extend([Listener::Tcp(v6.into()), Listener::Udp(v6.into())]);
+    }
+    let redirect = families.map(|Families { ipv6 }| Redirect { port: 53, ipv6 }.prepare());
+    NetworkPlan {
+        redirect,
+        listeners,
+    }
+}
+
+/// This run must find everything.
+pub fn full() -> bool {
+    std::env::var_os("COFFERDAM_EXPECT").is_some_and(|value| value == "full")
+}
+
 pub fn plan(workspace: &Path) -> Plan {
     Plan::new(layers(workspace))
+}
+
+/// A script for Python inside, in the workspace.
+pub fn python(script: &str) -> Command {
+    Command {
+        candidates: vec![CString::from(c"/usr/bin/python3")],
+        argv: ["python3", "-c", script]
+            .map(|text| CString::new(text).expect("no NUL"))
+            .into(),
+        ..sh("")
+    }
 }
 
 /// A script for the shell inside, in the workspace.
