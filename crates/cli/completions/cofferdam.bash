@@ -678,7 +678,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__plan)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -737,7 +737,27 @@ _cofferdam() {
                     return 0
                     ;;
                 --network)
-                    COMPREPLY=($(compgen -W "none host" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deny-network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --memory)
@@ -906,7 +926,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__policy__subcmd__print)
-            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --json --help"
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -965,7 +985,27 @@ _cofferdam() {
                     return 0
                     ;;
                 --network)
-                    COMPREPLY=($(compgen -W "none host" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deny-network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --memory)
@@ -1038,7 +1078,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__run)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1097,7 +1137,27 @@ _cofferdam() {
                     return 0
                     ;;
                 --network)
-                    COMPREPLY=($(compgen -W "none host" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deny-network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --memory)
@@ -1168,7 +1228,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__shell)
-            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --enforcement --usage --help"
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1227,7 +1287,27 @@ _cofferdam() {
                     return 0
                     ;;
                 --network)
-                    COMPREPLY=($(compgen -W "none host" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deny-network)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --secret)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --publish)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --forward)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --ssh-agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --memory)

@@ -49,8 +49,12 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l image -d 'Th
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
 overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
-host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l network -d 'The network: none, nothing but a loopback interface; host, the host\'s; or the names and addresses that can be reached, each with an option of its own, such as example.com:443, *.example.com, 10.0.0.0/8:5432, [2001:db8::1]:80, or \'api.example.com GET,HEAD /repos/**\' for some HTTP requests only' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l deny-network -d 'Deny what such a rule means, whatever is allowed' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l secret -d 'Give the program a placeholder in the variable NAME, and put the secret in its place on the way out to HOST. SOURCE is env:VARIABLE (the one of the same name unless said), file:PATH, command:PROGRAM ARGUMENTS, or provider:NAME; PLACE is bearer, basic, header=NAME or query=NAME. Such as GITHUB_TOKEN@bearer:api.example.com; again with the same NAME for another HOST' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l publish -d 'Let the host connect to a port of the sandbox, at 127.0.0.1 and the same port unless said' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l forward -d 'Let the program reach a service of the host: INSIDE is a port or the path of a socket, HOST a port, ADDRESS:PORT or the path of a socket; a port alone is that of the host\'s loopback interface' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l ssh-agent -d 'Let the program sign with this key of the host\'s ssh-agent, as ssh-add -l prints it' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l memory -d 'Memory of all processes together, such as 512MiB' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l processes -d 'Processes and threads at one time' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
@@ -69,6 +73,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l overlay -d '
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l package-clients -d 'Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s t -l tty -d 'Give the command a terminal of its own, which this one passes on to; without a terminal here it has 24 lines of 80 characters'
@@ -87,8 +92,12 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l image -d '
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
 overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
-host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l network -d 'The network: none, nothing but a loopback interface; host, the host\'s; or the names and addresses that can be reached, each with an option of its own, such as example.com:443, *.example.com, 10.0.0.0/8:5432, [2001:db8::1]:80, or \'api.example.com GET,HEAD /repos/**\' for some HTTP requests only' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l deny-network -d 'Deny what such a rule means, whatever is allowed' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l secret -d 'Give the program a placeholder in the variable NAME, and put the secret in its place on the way out to HOST. SOURCE is env:VARIABLE (the one of the same name unless said), file:PATH, command:PROGRAM ARGUMENTS, or provider:NAME; PLACE is bearer, basic, header=NAME or query=NAME. Such as GITHUB_TOKEN@bearer:api.example.com; again with the same NAME for another HOST' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l publish -d 'Let the host connect to a port of the sandbox, at 127.0.0.1 and the same port unless said' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l forward -d 'Let the program reach a service of the host: INSIDE is a port or the path of a socket, HOST a port, ADDRESS:PORT or the path of a socket; a port alone is that of the host\'s loopback interface' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l ssh-agent -d 'Let the program sign with this key of the host\'s ssh-agent, as ssh-add -l prints it' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l memory -d 'Memory of all processes together, such as 512MiB' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l processes -d 'Processes and threads at one time' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
@@ -107,6 +116,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l overlay -d
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l package-clients -d 'Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
@@ -124,8 +134,12 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l image -d 'T
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
 overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
-host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l network -d 'The network: none, nothing but a loopback interface; host, the host\'s; or the names and addresses that can be reached, each with an option of its own, such as example.com:443, *.example.com, 10.0.0.0/8:5432, [2001:db8::1]:80, or \'api.example.com GET,HEAD /repos/**\' for some HTTP requests only' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l deny-network -d 'Deny what such a rule means, whatever is allowed' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l secret -d 'Give the program a placeholder in the variable NAME, and put the secret in its place on the way out to HOST. SOURCE is env:VARIABLE (the one of the same name unless said), file:PATH, command:PROGRAM ARGUMENTS, or provider:NAME; PLACE is bearer, basic, header=NAME or query=NAME. Such as GITHUB_TOKEN@bearer:api.example.com; again with the same NAME for another HOST' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l publish -d 'Let the host connect to a port of the sandbox, at 127.0.0.1 and the same port unless said' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l forward -d 'Let the program reach a service of the host: INSIDE is a port or the path of a socket, HOST a port, ADDRESS:PORT or the path of a socket; a port alone is that of the host\'s loopback interface' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l ssh-agent -d 'Let the program sign with this key of the host\'s ssh-agent, as ssh-add -l prints it' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l memory -d 'Memory of all processes together, such as 512MiB' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l processes -d 'Processes and threads at one time' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
@@ -144,6 +158,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l overlay -d 
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l package-clients -d 'Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l json -d 'Print JSON'
@@ -199,8 +214,12 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l root-access -d 'What may be done with a --root or --image: be written to an overlay that is thrown away, or be read only' -r -f -a "read\t'Nothing is written to it'
 overlay\t'What is written to it is gone after the run'"
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s e -l env -d 'Set a variable, or pass the host\'s value of it on' -r
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l network -d 'The network: nothing but a loopback interface, or the host\'s' -r -f -a "none\t'Nothing but a loopback interface'
-host\t'The host\'s, services on its loopback interface included'"
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l network -d 'The network: none, nothing but a loopback interface; host, the host\'s; or the names and addresses that can be reached, each with an option of its own, such as example.com:443, *.example.com, 10.0.0.0/8:5432, [2001:db8::1]:80, or \'api.example.com GET,HEAD /repos/**\' for some HTTP requests only' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l deny-network -d 'Deny what such a rule means, whatever is allowed' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l secret -d 'Give the program a placeholder in the variable NAME, and put the secret in its place on the way out to HOST. SOURCE is env:VARIABLE (the one of the same name unless said), file:PATH, command:PROGRAM ARGUMENTS, or provider:NAME; PLACE is bearer, basic, header=NAME or query=NAME. Such as GITHUB_TOKEN@bearer:api.example.com; again with the same NAME for another HOST' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l publish -d 'Let the host connect to a port of the sandbox, at 127.0.0.1 and the same port unless said' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l forward -d 'Let the program reach a service of the host: INSIDE is a port or the path of a socket, HOST a port, ADDRESS:PORT or the path of a socket; a port alone is that of the host\'s loopback interface' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l ssh-agent -d 'Let the program sign with this key of the host\'s ssh-agent, as ssh-add -l prints it' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l memory -d 'Memory of all processes together, such as 512MiB' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l processes -d 'Processes and threads at one time' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l cpus -d 'Processors\' worth of time, such as 1.5' -r
@@ -216,6 +235,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-toolchains -d 'Do not show them, whatever the policy file says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l no-protect -d 'Leave the dangerous names of the workspace (git hooks, editor and agent configuration and the like) writable'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l package-clients -d 'Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -l json -d 'Print JSON instead of TOML'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from print" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "schema" -d 'Prints the JSON schema of a policy file'

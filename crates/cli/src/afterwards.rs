@@ -38,6 +38,7 @@ pub(crate) fn finish(
     if status.oom_killed() {
         text::complain("the memory limit killed a process of the sandbox", &[]);
     }
+    launch.denied.tell();
     let taken: Vec<&TakenAway> = status.taken_away().iter().chain(&end.taken_away).collect();
     hint::taken_away(&taken, launch.sandbox.policy());
     let code = exit::of_status(status);

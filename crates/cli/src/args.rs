@@ -1,9 +1,11 @@
 //! What can be typed. The comments here are the help and the man page.
 
+mod network;
 mod policy;
 mod review;
 
-pub(crate) use policy::{NetworkArgument, PolicyArguments, RootAccessArgument};
+pub(crate) use network::{NetworkArgument, SecretArgument};
+pub(crate) use policy::{PolicyArguments, RootAccessArgument};
 pub(crate) use review::ReviewArguments;
 
 use clap::{Args, Parser, Subcommand};

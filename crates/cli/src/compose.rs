@@ -1,12 +1,13 @@
 //! From the options and files of a command line to one policy.
 
 mod files;
+mod network;
 
 pub(crate) use files::{has_overlay, image};
 
-use crate::args::{NetworkArgument, PolicyArguments};
+use crate::args::PolicyArguments;
 use crate::policy_file::{self, PolicyFileError};
-use cofferdam::{Enforce, Layer, Limits, Network, Policy, SyscallProfile};
+use cofferdam::{Enforce, Layer, Limits, Policy, SyscallProfile};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -40,6 +41,14 @@ pub(crate) enum ComposeError {
     UpperOfNothing,
     #[error("--upper {given:?} is neither a size nor a place on disk: {why}")]
     Upper { given: OsString, why: String },
+    #[error("--network none and --network host stand alone; leave out the other --network")]
+    NetworkNotAlone,
+    #[error("--secret names `{0}` with two sources; keep one")]
+    TwoSources(String),
+    #[error(
+        "--secret names `{0}` with two places; a secret has one: name it once more under another name"
+    )]
+    TwoPlaces(String),
     #[error("--root-access needs a root to give access to; name one with --root or --image")]
     AccessToNoRoot,
     #[error("--image {0:?} names no image; write PATH or PATH#REFERENCE")]
@@ -68,11 +77,8 @@ pub(crate) fn compose(arguments: &PolicyArguments) -> Result<Composed, ComposeEr
         None => Policy::default(),
     };
     files::compose(&mut policy.filesystem, arguments, &here)?;
-    match arguments.network {
-        Some(NetworkArgument::None) => policy.network = Network::default(),
-        Some(NetworkArgument::Host) => policy.network = policy.network.host(),
-        None => {}
-    }
+    policy.network = network::compose(policy.network, arguments)?;
+    network::secrets(&mut policy.secrets, &arguments.secret)?;
     limits(&mut policy.limits, arguments);
     if let Some(profile) = &arguments.syscalls {
         policy.syscalls.profile = self::profile(profile)?;

@@ -2,6 +2,7 @@
 
 use crate::args::{PolicyArguments, ReviewArguments};
 use crate::compose::{self, ComposeError, Composed};
+use crate::denied::Denied;
 use crate::failure::RunFailure;
 use crate::review::Selection;
 use crate::{hint, progress};
@@ -46,6 +47,8 @@ pub(crate) fn ask(
 pub(crate) struct Launch {
     pub sandbox: Sandbox,
     pub selection: Option<Selection>,
+    /// What the gate denied so far.
+    pub denied: Denied,
     variables: Vec<(OsString, OsString)>,
     has_overlay: bool,
     from: Option<Snapshot>,
@@ -72,8 +75,14 @@ impl Launch {
         }
         let Composed { policy, variables } = asked.composed;
         let image = progress::unpack(&policy.filesystem.root)?;
+        let denied = Denied::default();
+        let heard = denied.clone();
         Ok(Self {
-            sandbox: Sandbox::builder().policy(policy).build()?,
+            sandbox: Sandbox::builder()
+                .policy(policy)
+                .on_network_event(move |event| heard.hear(&event))
+                .build()?,
+            denied,
             selection: asked.selection,
             variables,
             has_overlay: asked.has_overlay,

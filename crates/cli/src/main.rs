@@ -5,6 +5,7 @@
 mod afterwards;
 mod args;
 mod compose;
+mod denied;
 mod diff;
 mod doctor;
 mod exit;

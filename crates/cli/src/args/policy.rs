@@ -1,7 +1,8 @@
 //! The options that make a policy.
 
+use super::network::{NetworkArgument, SecretArgument};
 use clap::{Args, ValueEnum};
-use cofferdam::policy::{Cpus, parse_duration};
+use cofferdam::policy::{Cpus, Forward, NetworkRule, Publish, parse_duration};
 use cofferdam::{Bytes, Layer, SyscallIntent};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -71,9 +72,55 @@ pub(crate) struct PolicyArguments {
         help_heading = "Environment and network"
     )]
     pub env: Vec<OsString>,
-    /// The network: nothing but a loopback interface, or the host's
-    #[arg(long, value_name = "MODE", help_heading = "Environment and network")]
-    pub network: Option<NetworkArgument>,
+    /// The network: none, nothing but a loopback interface; host, the host's; or the names and
+    /// addresses that can be reached, each with an option of its own, such as example.com:443,
+    /// *.example.com, 10.0.0.0/8:5432, [2001:db8::1]:80, or 'api.example.com GET,HEAD /repos/**' for
+    /// some HTTP requests only
+    #[arg(
+        long,
+        value_name = "none|host|RULE",
+        help_heading = "Environment and network"
+    )]
+    pub network: Vec<NetworkArgument>,
+    /// Deny what such a rule means, whatever is allowed
+    #[arg(long, value_name = "RULE", help_heading = "Environment and network")]
+    pub deny_network: Vec<NetworkRule>,
+    /// Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use
+    #[arg(long, help_heading = "Environment and network")]
+    pub package_clients: bool,
+    /// Give the program a placeholder in the variable NAME, and put the secret in its place on the way
+    /// out to HOST. SOURCE is env:VARIABLE (the one of the same name unless said), file:PATH,
+    /// command:PROGRAM ARGUMENTS, or provider:NAME; PLACE is bearer, basic, header=NAME or query=NAME.
+    /// Such as GITHUB_TOKEN@bearer:api.example.com; again with the same NAME for another HOST
+    #[arg(
+        long,
+        value_name = "NAME[=SOURCE]@PLACE:HOST[:PORT]",
+        help_heading = "Environment and network"
+    )]
+    pub secret: Vec<SecretArgument>,
+    /// Let the host connect to a port of the sandbox, at 127.0.0.1 and the same port unless said
+    #[arg(
+        long,
+        value_name = "[[ADDRESS:]PORT:]PORT",
+        help_heading = "Environment and network"
+    )]
+    pub publish: Vec<Publish>,
+    /// Let the program reach a service of the host: INSIDE is a port or the path of a socket, HOST a
+    /// port, ADDRESS:PORT or the path of a socket; a port alone is that of the host's loopback
+    /// interface
+    #[arg(
+        long,
+        value_name = "INSIDE[=HOST]",
+        help_heading = "Environment and network"
+    )]
+    pub forward: Vec<Forward>,
+    /// Let the program sign with this key of the host's ssh-agent, as ssh-add -l prints it
+    #[arg(
+        long,
+        value_name = "FINGERPRINT",
+        help_heading = "Environment and network"
+    )]
+    pub ssh_agent: Vec<String>,
 
     /// Memory of all processes together, such as 512MiB
     #[arg(long, value_name = "SIZE", help_heading = "Limits")]
@@ -117,14 +164,6 @@ pub(crate) struct PolicyArguments {
     /// Leave this layer out
     #[arg(long, value_name = "LAYER", help_heading = "Policy")]
     pub off: Vec<Layer>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NetworkArgument {
-    /// Nothing but a loopback interface
-    None,
-    /// The host's, services on its loopback interface included
-    Host,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -59,7 +59,7 @@ fn values() {
     refused(&["--cpus", "nan"], &["cpus"]);
     refused(&["--timeout", "10"], &["lacks a unit"]);
     refused(&["--timeout", "0s"], &["zero"]);
-    refused(&["--network", "hots"], &["hots"]);
+    refused(&["--network", "https://a.test"], &["URL", "`a.test:443`"]);
     refused(&["--off", "cgruop"], &["did you mean `cgroup`?"]);
     refused(&["--allow", "ptrase"], &["did you mean `ptrace`?"]);
     refused(&["--syscalls", "strikt"], &["strikt", "`strict`"]);

@@ -10,6 +10,7 @@ mod files;
 mod generated;
 mod limits;
 mod network;
+mod network_options;
 mod overlay;
 mod plan;
 mod policy_files;
