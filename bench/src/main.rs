@@ -1,17 +1,24 @@
 //! `cargo run --release -p bench -- compare [ROUNDS]`: from the spawn of `/bin/true` to its end, beside
 //! bubblewrap. `… -- first-byte [ROUNDS]`: from the spawn of `/bin/echo` to the first byte it writes, beside
-//! `std::process::Command`.
+//! `std::process::Command`. `… -- gate [ROUNDS]`: connections out of a sandbox.
 
 #![forbid(unsafe_code)]
 
 mod contender;
 mod exit;
 mod first_byte;
+mod gate;
 
 use contender::race;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
+    if std::env::args().nth(1).as_deref() == Some("server") {
+        return gate::server();
+    }
+    if let Some((to, proxy)) = client_arguments() {
+        return gate::client(&to, proxy.as_deref()).expect("the client's work");
+    }
     let (verb, rounds) = (arguments.next(), arguments.next());
     let rounds = rounds.map_or(Ok(300), |rounds| rounds.parse::<usize>());
     match (verb.as_deref(), rounds) {
@@ -28,9 +35,19 @@ fn main() {
                 rounds,
             );
         }
+        (Some("gate"), Ok(rounds)) if rounds > 0 => gate::run(rounds),
         _ => {
-            eprintln!("usage: bench compare|first-byte [ROUNDS]");
+            eprintln!("usage: bench compare|first-byte|gate [ROUNDS]");
             std::process::exit(2);
         }
+    }
+}
+
+/// This program is also the client of its own measurement of the gate.
+fn client_arguments() -> Option<(String, Option<String>)> {
+    let mut arguments = std::env::args().skip(1);
+    match (arguments.next()?.as_str(), arguments.next()) {
+        ("client", Some(to)) => Some((to, arguments.next())),
+        _ => None,
     }
 }
