@@ -2,6 +2,7 @@
 
 use crate::servers::{Http, Request, Tls};
 use crate::support::*;
+use cofferdam::Bytes;
 use cofferdam::policy::Secret;
 use std::fs;
 
@@ -233,4 +234,55 @@ fn a_secret_goes_to_its_place_only() {
             assert!(!told.contains(&value), "{told}");
         }
     }
+}
+
+#[test]
+fn a_core_file_does_not_hold_it() {
+    let pattern = fs::read_to_string("/proc/sys/kernel/core_pattern").expect("a pattern");
+    if program("curl").is_none() || pattern.starts_with(['|', '/', '@']) {
+        return lacks("core files in the working directory (kernel.core_pattern)");
+    }
+    let server = echo();
+    let port = server.port;
+    let place = tempfile::tempdir().expect("a directory");
+    let held = tempfile::tempdir().expect("a directory");
+    let value = canary();
+    let file = held.path().join("token");
+    fs::write(&file, &value).expect("a file");
+    let site = format!("server.test:{port}");
+    let gated = allowing("server.test", port).with(|builder| {
+        builder
+            .workspace(place.path())
+            .limits(|limits| limits.core(Bytes::mib(64)))
+            .secret(|secret| {
+                secret
+                    .env("TOKEN")
+                    .from_file(&file)
+                    .bearer_for(site.as_str())
+            })
+    });
+    let gated = gated.build();
+    // The shell holds the variable and the answer when it dies.
+    let script = format!(
+        "answer=$(curl -sS --max-time 20 -H \"Authorization: Bearer $TOKEN\" http://{site}/); kill -ABRT $$"
+    );
+    assert!(!gated.run("bash", &["-c", &script]).success);
+    let sent = server.seen().pop().expect("a request");
+    let sent = sent
+        .header("authorization")
+        .expect("it was sent")
+        .to_owned();
+    assert!(sent.ends_with(&value), "{sent}");
+    let entries = fs::read_dir(place.path()).expect("a directory").flatten();
+    let core = entries.map(|entry| fs::read(entry.path()).expect("a file"));
+    let core = core.max_by_key(Vec::len).expect("a core file");
+    let holds = |text: &str| core.windows(text.len()).any(|part| part == text.as_bytes());
+    for spelling in spellings(&value) {
+        assert!(!holds(&spelling), "{spelling}");
+    }
+    // The control: what the program does hold is found there.
+    let environment = gated.sandbox.environment();
+    let placeholder = environment.filter(|(name, _)| *name == "TOKEN").last();
+    let placeholder = placeholder.expect("a placeholder").1.to_string_lossy();
+    assert!(holds(&placeholder), "the core file holds the placeholder");
 }
