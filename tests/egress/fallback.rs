@@ -134,3 +134,22 @@ fn the_report_says_what_is_missing() {
     let (full, text) = state(&allowing("server.test", 80).build());
     assert_eq!(full, State::Full, "{text}");
 }
+
+#[test]
+fn names_are_told_over_connections_too() {
+    let gated = without_redirect(allowing("server.test", 80));
+    let program = "import socket, struct, sys\n\
+        name = b''.join(bytes([len(l)]) + l for l in sys.argv[1].encode().split(b'.')) + b'\\0'\n\
+        ask = struct.pack('>HHHHHH', 7, 256, 1, 0, 0, 0) + name + struct.pack('>HH', 1, 1)\n\
+        to = socket.create_connection(('127.0.0.1', 53), 10)\n\
+        to.sendall(struct.pack('>H', len(ask)) + ask)\n\
+        answer = to.recv(600)\n\
+        print('code', answer[5] & 15, 'answers', answer[9])";
+    if !python_has("socket") {
+        return;
+    }
+    let answer = gated.run(PYTHON, &["-c", program, "server.test"]);
+    assert!(answer.stdout.contains("code 0 answers 1"), "{answer:?}");
+    let answer = gated.run(PYTHON, &["-c", program, "other.test"]);
+    assert!(answer.stdout.contains("code 3 answers 0"), "{answer:?}");
+}

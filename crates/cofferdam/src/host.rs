@@ -54,7 +54,7 @@ impl Host {
         let mut network = depends(Layer::Network, alone);
         if whole {
             // Without it the wall is as high, and only programs that know of proxies get through the gate.
-            let what = "rules for every TCP program (nftables)";
+            let what = "rules by name for every TCP program (nftables)";
             add(&mut network, what, &support.redirect);
         }
         let layers = vec![

@@ -7,7 +7,7 @@ use crate::enforcement::{LayerReport, Weakness};
 use crate::error::{BuildError, SpawnError};
 use crate::preset::package_clients;
 use cofferdam_egress::{Gate, Rules, Settings};
-use cofferdam_namespaces::{Families, PreparedRedirect, Redirect};
+use cofferdam_namespaces::{Families, Missing, PreparedRedirect, Redirect};
 use cofferdam_policy::{Enforce, Network, NetworkMode, Policy};
 use cofferdam_spawn::{Connector, Listeners, NetworkPlan};
 use std::ffi::OsString;
@@ -207,14 +207,18 @@ impl Egress {
     }
 }
 
-/// What this host redirects, or why it does not.
+/// What this host redirects, or why it does not; `switched_off` makes it one without nftables.
 fn redirect(switched_off: bool) -> Result<Families, Weakness> {
-    let what = "programs that know of no proxy";
-    match cofferdam_namespaces::probe_redirect() {
-        Ok(_) if switched_off => Err(Weakness::new(what, "it was switched off for a test", "")),
-        Ok(families) => Ok(families),
-        Err(missing) => Err(Weakness::new(what, missing.reason(), missing.remedy())),
-    }
+    let found = match switched_off {
+        true => Err(Missing::NetfilterModule {
+            module: "nf_tables",
+        }),
+        false => cofferdam_namespaces::probe_redirect(),
+    };
+    found.map_err(|missing| {
+        let what = "programs that know of no proxy";
+        Weakness::new(what, missing.reason(), missing.remedy())
+    })
 }
 
 fn rules(network: &Network) -> Rules {

@@ -57,15 +57,13 @@ impl Variables {
 
     /// Sends programs that know of proxies to the gate's.
     pub(super) fn proxies(&mut self) {
-        let (http, socks) = (format!("http://{PROXY}"), format!("socks5h://{PROXY}"));
-        for (name, value) in [
-            ("HTTP_PROXY", &http),
-            ("HTTPS_PROXY", &http),
-            ("ALL_PROXY", &socks),
-        ] {
-            self.all.push((name.into(), value.into()));
-            self.all
-                .push((name.to_ascii_lowercase().into(), value.into()));
+        let proxy = format!("http://{PROXY}");
+        // No SOCKS URL, though the proxy speaks that too: httpx, for one, does not start with one unless
+        // a further package is there.
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"] {
+            for name in [name.to_owned(), name.to_ascii_lowercase()] {
+                self.all.push((name.into(), (&proxy).into()));
+            }
         }
         for name in ["NO_PROXY", "no_proxy"] {
             self.all

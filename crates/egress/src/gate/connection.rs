@@ -270,15 +270,21 @@ async fn revoked(visit: &Visit, by: By, inspected: bool) -> Denial {
     }
 }
 
-/// Where a redirected connection was meant to go (netfilter's `SO_ORIGINAL_DST`). One that came to
-/// the listener's own address without a redirect was meant for that.
+/// Where a redirected connection was meant to go (netfilter's `SO_ORIGINAL_DST`). Without nftables
+/// nothing is redirected: what comes to port 53 of the loopback was meant for it.
 fn destination(client: &TcpStream) -> Option<SocketAddr> {
-    if client.local_addr().ok()?.is_ipv4() {
-        let to = getsockopt(client, sockopt::OriginalDst).ok()?;
-        let address = Ipv4Addr::from(u32::from_be(to.sin_addr.s_addr));
-        return Some((address, u16::from_be(to.sin_port)).into());
-    }
-    let to = getsockopt(client, sockopt::Ip6tOriginalDst).ok()?;
-    let address = Ipv6Addr::from(to.sin6_addr.s6_addr);
-    Some((address, u16::from_be(to.sin6_port)).into())
+    let own = client.local_addr().ok()?;
+    let meant = match own.is_ipv4() {
+        true => getsockopt(client, sockopt::OriginalDst).map(|to| {
+            let address = Ipv4Addr::from(u32::from_be(to.sin_addr.s_addr));
+            SocketAddr::from((address, u16::from_be(to.sin_port)))
+        }),
+        false => getsockopt(client, sockopt::Ip6tOriginalDst).map(|to| {
+            let address = Ipv6Addr::from(to.sin6_addr.s6_addr);
+            SocketAddr::from((address, u16::from_be(to.sin6_port)))
+        }),
+    };
+    meant
+        .ok()
+        .or_else(|| (own.port() == DNS && own.ip().is_loopback()).then_some(own))
 }
