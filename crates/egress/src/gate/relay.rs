@@ -1,8 +1,7 @@
 //! Bytes passed through, both ways, as they are.
 //!
 //! A connection that is quiet holds no buffer: one is lent for as long as bytes flow. They are read and
-//! written: splice(2) through a pipe took longer than the two copies do, as every page of it passes
-//! three queues.
+//! written: splice(2) through a pipe was no faster on the loopback, and takes pipes of the user's share.
 
 use super::stream::{Stream, reset};
 use crate::http::Totals;
