@@ -1,5 +1,6 @@
 //! The gate: a thread of its own with a runtime of its own, that serves the sockets of sandboxes.
 
+mod accept;
 mod agent;
 mod ask;
 mod connection;

@@ -1,7 +1,7 @@
 //! One environment: what it has looked up and been allowed, and its tasks.
 
 use super::shared::{Shared, denial};
-use super::{Question, Sockets, connection, dns, forward, proxied};
+use super::{Question, Sockets, accept, connection, dns, forward, proxied};
 use crate::decision::{Denial, Reason};
 use crate::names::SyntheticNames;
 use crate::{Decision, Event, EventKind, Host};
@@ -21,9 +21,6 @@ const ALLOWED: usize = 4096;
 
 /// How long an answer about a lookup is remembered, counted from the question.
 const REMEMBERED: Duration = Duration::from_secs(30);
-
-/// How long accepting pauses when the host is out of descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(50);
 
 /// One environment.
 pub(super) struct Environment {
@@ -185,30 +182,15 @@ fn tcp_listener(fd: OwnedFd) -> std::io::Result<TcpListener> {
     TcpListener::from_std(fd.into())
 }
 
-/// Accepts for ever; each connection is a task of this one's, and ends with it.
+/// Accepts for ever, and has each connection served for this environment.
 async fn accept<F>(
     environment: Arc<Environment>,
     listener: TcpListener,
-    each: impl Fn(Arc<Environment>, TcpStream) -> F,
+    serve: impl Fn(Arc<Environment>, TcpStream) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut tasks = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(&environment.shared.places).acquire_owned().await else {
-            return;
-        };
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let served = each(Arc::clone(&environment), stream);
-                tasks.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-        // What has ended is let go of; a task that panicked has closed its connection.
-        while tasks.try_join_next().is_some() {}
-    }
+    let next = || async { Ok(listener.accept().await?.0) };
+    let serve = |stream| serve(Arc::clone(&environment), stream);
+    accept::each(&environment.shared, next, serve).await;
 }

@@ -4,50 +4,18 @@ use super::environment::Environment;
 use super::relay::relay;
 use super::shared::Shared;
 use super::stream::Stream;
-use super::{Inside, agent};
+use super::{Inside, accept, agent};
 use crate::http::Totals;
 use cofferdam_policy::HostEndpoint;
-use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
-use tokio::task::JoinSet;
-
-/// How long accepting pauses when the host is out of descriptors or memory.
-const PAUSE: Duration = Duration::from_millis(50);
-
-/// Accepts for ever, and serves what is accepted as far as there are places.
-async fn serve<S, L, F>(shared: &Shared, mut accept: impl FnMut() -> L, serve: impl Fn(S) -> F)
-where
-    L: Future<Output = io::Result<S>>,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let places = &shared.places;
-    let mut tasks = JoinSet::new();
-    loop {
-        let Ok(place) = Arc::clone(places).acquire_owned().await else {
-            return;
-        };
-        match accept().await {
-            Ok(stream) => {
-                let served = serve(stream);
-                tasks.spawn(async move {
-                    served.await;
-                    drop(place);
-                });
-            }
-            Err(_) => tokio::time::sleep(PAUSE).await,
-        }
-        while tasks.try_join_next().is_some() {}
-    }
-}
 
 /// A port inside leads to a service of the host.
 pub(super) async fn tcp(shared: Arc<Shared>, listener: TcpListener, to: HostEndpoint) {
-    let accept = || async { Ok(listener.accept().await?.0) };
-    serve(&shared, accept, |stream: TcpStream| {
+    let next = || async { Ok(listener.accept().await?.0) };
+    accept::each(&shared, next, |stream: TcpStream| {
         outwards(stream, to.clone())
     })
     .await;
@@ -55,8 +23,8 @@ pub(super) async fn tcp(shared: Arc<Shared>, listener: TcpListener, to: HostEndp
 
 /// A unix socket inside leads to a service of the host.
 pub(super) async fn unix(shared: Arc<Shared>, listener: UnixListener, to: HostEndpoint) {
-    let accept = || async { Ok(listener.accept().await?.0) };
-    serve(&shared, accept, |stream: UnixStream| {
+    let next = || async { Ok(listener.accept().await?.0) };
+    accept::each(&shared, next, |stream: UnixStream| {
         outwards(stream, to.clone())
     })
     .await;
@@ -64,8 +32,8 @@ pub(super) async fn unix(shared: Arc<Shared>, listener: UnixListener, to: HostEn
 
 /// A unix socket inside leads to the filtered ssh-agent.
 pub(super) async fn ssh_agent(environment: Arc<Environment>, listener: UnixListener) {
-    let accept = || async { Ok(listener.accept().await?.0) };
-    serve(&environment.shared, accept, |stream: UnixStream| {
+    let next = || async { Ok(listener.accept().await?.0) };
+    accept::each(&environment.shared, next, |stream: UnixStream| {
         let environment = Arc::clone(&environment);
         async move { agent::connection(&environment, stream).await }
     })
@@ -82,8 +50,8 @@ pub(super) async fn publish(
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
-    let accept = || async { Ok(listener.accept().await?.0) };
-    serve(&shared, accept, |stream: TcpStream| {
+    let next = || async { Ok(listener.accept().await?.0) };
+    accept::each(&shared, next, |stream: TcpStream| {
         let inside = Arc::clone(&inside);
         async move {
             if let Ok(server) = connect_inside(inside, port).await {
