@@ -13,11 +13,8 @@ use contender::race;
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    if std::env::args().nth(1).as_deref() == Some("server") {
-        return gate::server();
-    }
-    if let Some((to, proxy)) = client_arguments() {
-        return gate::client(&to, proxy.as_deref()).expect("the client's work");
+    if gate::helper() {
+        return;
     }
     let (verb, rounds) = (arguments.next(), arguments.next());
     let rounds = rounds.map_or(Ok(300), |rounds| rounds.parse::<usize>());
@@ -40,14 +37,5 @@ fn main() {
             eprintln!("usage: bench compare|first-byte|gate [ROUNDS]");
             std::process::exit(2);
         }
-    }
-}
-
-/// This program is also the client of its own measurement of the gate.
-fn client_arguments() -> Option<(String, Option<String>)> {
-    let mut arguments = std::env::args().skip(1);
-    match (arguments.next()?.as_str(), arguments.next()) {
-        ("client", Some(to)) => Some((to, arguments.next())),
-        _ => None,
     }
 }

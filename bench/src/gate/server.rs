@@ -1,8 +1,8 @@
 //! A small server on the loopback: one line asks, and a head with a body answers.
 
+use super::process::Listening;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
 
 /// What a request for a page gets.
 const PAGE: usize = 512;
@@ -10,39 +10,9 @@ const PAGE: usize = 512;
 /// The most that one line may ask for, in bytes.
 const MOST: usize = 1 << 30;
 
-/// The server, a process of its own, so that its memory and time are not the gate's.
-pub struct Server {
-    process: Child,
-    port: u16,
-}
-
-impl Server {
-    /// Starts it on a port that the kernel picks.
-    pub fn start() -> Self {
-        let own = std::env::current_exe().expect("this program's path");
-        let mut process = Command::new(own)
-            .arg("server")
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("a server");
-        let mut line = String::new();
-        let stdout = process.stdout.take().expect("a pipe");
-        BufReader::new(stdout).read_line(&mut line).expect("a line");
-        let port = line.trim().parse().expect("a port");
-        Self { process, port }
-    }
-
-    /// Its port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
+/// Starts it on a port that the kernel picks.
+pub fn start() -> Listening {
+    Listening::start(&["server"])
 }
 
 /// The server's own program: prints its port, and has a thread for each connection.

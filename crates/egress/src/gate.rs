@@ -66,7 +66,7 @@ impl Gate {
     /// # Errors
     /// When a socket cannot be made non-blocking, or a thread cannot be started.
     pub fn attach(&self, sockets: Sockets) -> io::Result<Attached> {
-        sockets.set_nonblocking()?;
+        sockets.prepare()?;
         let orders = self.thread.orders(&self.shared)?;
         let id = self.environments.fetch_add(1, Ordering::Relaxed);
         orders.send(Order::Attach(id, Box::new(sockets)));

@@ -2,11 +2,13 @@
 
 use super::environment::Environment;
 use super::shared::denial;
+use super::sockets::unpaced;
 use crate::Host;
 use crate::decision::{Denial, Reason};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 /// How long one address may take: the kernel's third try of a SYN falls into it (tcp(7)).
@@ -56,15 +58,23 @@ fn checked(environment: &Environment, found: &[IpAddr], port: u16) -> Result<Vec
     }
 }
 
+async fn stream(to: SocketAddr) -> io::Result<TcpStream> {
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if to.ip().is_loopback() {
+        unpaced(&socket);
+    }
+    socket.connect(to).await
+}
+
 /// The first connection that comes about.
 async fn connect(addresses: &[IpAddr], port: u16) -> Option<TcpStream> {
     let mut addresses = addresses.iter().take(ADDRESSES);
     let attempt = |address: &IpAddr| {
         let to = SocketAddr::new(*address, port);
-        async move {
-            let stream = tokio::time::timeout(CONNECT, TcpStream::connect(to)).await;
-            stream.ok()?.ok()
-        }
+        async move { tokio::time::timeout(CONNECT, stream(to)).await.ok()?.ok() }
     };
     // Most hosts have one address that matters, and answer.
     if addresses.len() == 1 {

@@ -8,7 +8,9 @@ use crate::http::Totals;
 use rustix::net::{SendFlags, Shutdown, send};
 use std::cell::RefCell;
 use std::io::{self, ErrorKind};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 
 /// Bytes of one buffer: larger ones leave the processor's caches before they are written.
@@ -19,6 +21,14 @@ const KEPT: usize = 16;
 
 /// Buffers after which the other connections of the thread get their turn.
 const TURN: usize = 16;
+
+/// How long an answer is looked out for before the thread sleeps: less than it takes to wake an idle
+/// processor of a virtual machine. With two processors a kept connection takes 0.4 of the time.
+const LINGER: Duration = Duration::from_micros(5);
+
+/// Whether anybody can answer while this thread looks out for it.
+static PARALLEL: LazyLock<bool> =
+    LazyLock::new(|| std::thread::available_parallelism().is_ok_and(|count| count.get() > 1));
 
 thread_local! {
     static LENT: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
@@ -47,12 +57,25 @@ async fn one_way<A: Stream, B: Stream>(from: &A, to: &B, count: &AtomicU64) -> i
         if ended {
             break;
         }
-        tokio::task::yield_now().await;
+        linger(from).await;
     }
     match rustix::net::shutdown(to, Shutdown::Write) {
         // It has ended by itself.
         Ok(()) | Err(rustix::io::Errno::NOTCONN) => Ok(()),
         Err(errno) => Err(errno.into()),
+    }
+}
+
+/// Lets the other connections of the thread have their turn, and looks out for more for a moment
+/// before the thread may sleep. The other direction of the connection goes on meanwhile.
+async fn linger<S: Stream>(from: &S) {
+    let start = Instant::now();
+    loop {
+        tokio::task::yield_now().await;
+        let more = from.attempt(Interest::READABLE, || Ok(()));
+        if more.is_ok() || !*PARALLEL || start.elapsed() >= LINGER {
+            return;
+        }
     }
 }
 
