@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cofferdam-changes", &["cofferdam-sys", "cofferdam-policy"]),
     ("cofferdam-image", &["cofferdam-sys"]),
     ("cofferdam-egress", &["cofferdam-policy"]),
+    ("cofferdam-audit", &[]),
     (
         "cofferdam-spawn",
         &[
@@ -36,6 +37,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "cofferdam-changes",
             "cofferdam-image",
             "cofferdam-egress",
+            "cofferdam-audit",
             "cofferdam-spawn",
         ],
     ),

@@ -1,0 +1,17 @@
+//! The record: what a sandbox did and why, as one stream of typed events.
+
+#![forbid(unsafe_code)]
+
+pub mod denial;
+pub mod event;
+mod id;
+mod recorder;
+mod sink;
+mod text;
+
+pub use denial::{Confidence, Denial};
+pub use event::{Event, Record};
+pub use id::{SpanId, TraceId};
+pub use recorder::{Audit, AuditBuilder, OnFailure, Redact};
+pub use sink::{Entry, Sink, SinkError};
+pub use text::text;
