@@ -18,6 +18,9 @@ pub enum Action {
     Trap,
     /// The call is carried out and logged. Since Linux 4.14.
     Log,
+    /// The call waits for the answer of whoever holds the filter's listener (seccomp_unotify(2)), and fails with
+    /// `ENOSYS` when nobody does. Since Linux 5.0.
+    Notify,
 }
 
 impl Action {
@@ -39,6 +42,7 @@ impl Action {
             Self::KillProcess => libc::SECCOMP_RET_KILL_PROCESS,
             Self::Trap => libc::SECCOMP_RET_TRAP,
             Self::Log => libc::SECCOMP_RET_LOG,
+            Self::Notify => libc::SECCOMP_RET_USER_NOTIF,
         }
     }
 
@@ -49,6 +53,7 @@ impl Action {
             libc::SECCOMP_RET_ERRNO => Self::Errno((value & libc::SECCOMP_RET_DATA) as u16),
             libc::SECCOMP_RET_TRAP => Self::Trap,
             libc::SECCOMP_RET_LOG => Self::Log,
+            libc::SECCOMP_RET_USER_NOTIF => Self::Notify,
             _ => Self::KillProcess,
         }
     }
@@ -62,6 +67,7 @@ impl fmt::Display for Action {
             Self::KillProcess => f.write_str("kill process"),
             Self::Trap => f.write_str("SIGSYS"),
             Self::Log => f.write_str("allow and log"),
+            Self::Notify => f.write_str("ask the listener"),
         }
     }
 }

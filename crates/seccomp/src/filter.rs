@@ -1,9 +1,11 @@
 //! A compiled filter.
 
 use std::fmt;
+use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use cofferdam_sys::Errno;
+use cofferdam_sys::seccomp::WAIT_KILLABLE;
 use libc::sock_filter;
 
 use crate::interpret::{self, Data};
@@ -35,10 +37,35 @@ impl Filter {
     /// # Errors
     /// seccomp(2): `EACCES` as above; `ENOMEM` when the thread's filters together pass 32768
     /// instructions; `EINVAL` from a kernel without `CONFIG_SECCOMP_FILTER`; `ENOSYS` before Linux
-    /// 3.17. The kernel does not notice a filter compiled for another architecture: it would kill
+    /// 3.17; `EINVAL` too for a filter with a listener. The kernel does not notice a filter compiled for another architecture: it would kill
     /// the process at its next call. Compile for [`Arch::native`].
     pub fn apply(&self) -> Result<(), Errno> {
+        if self.has_listener() {
+            return Err(Errno(libc::EINVAL));
+        }
         cofferdam_sys::seccomp::install(&self.program, self.flags).map(drop)
+    }
+
+    /// The same for a filter with a listener ([`Profile::observed`](crate::Profile::observed)): the number of the
+    /// descriptor on which its waiting calls are read, close-on-exec. A raw number, as the caller may be a child
+    /// that must not run libc's close(2).
+    ///
+    /// # Errors
+    /// As [`Filter::apply`]; `EBUSY` when the thread is under a filter with a listener already: there can be
+    /// one. `EINVAL` before Linux 5.0, and for a filter without.
+    pub fn apply_with_listener(&self) -> Result<RawFd, Errno> {
+        if !self.has_listener() {
+            return Err(Errno(libc::EINVAL));
+        }
+        match cofferdam_sys::seccomp::install(&self.program, self.flags | WAIT_KILLABLE) {
+            Err(Errno(libc::EINVAL)) => cofferdam_sys::seccomp::install(&self.program, self.flags),
+            done => done,
+        }
+    }
+
+    /// Whether calls of this filter wait for a listener.
+    pub const fn has_listener(&self) -> bool {
+        self.flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
     }
 
     /// The number of instructions.

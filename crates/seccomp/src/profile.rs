@@ -6,6 +6,7 @@ use crate::{Action, Arch, CompileError, Filter, Rule, compile, reference};
 
 pub mod general;
 pub mod intents;
+mod observe;
 mod set_user_id;
 pub mod strict;
 

@@ -130,8 +130,8 @@ fn build(
         Arch::X86_64 => TargetArch::x86_64,
         Arch::Aarch64 => TargetArch::aarch64,
     };
-    let filter =
-        SeccompFilter::new(rules, action(mismatch), action(matched), target).map_err(backend)?;
+    let filter = SeccompFilter::new(rules, action(mismatch)?, action(matched)?, target);
+    let filter = filter.map_err(backend)?;
     let program: BpfProgram = filter
         .try_into()
         .map_err(|_| CompileError::TooLong { arch })?;
@@ -147,14 +147,19 @@ fn build(
     Ok(Filter::new(program, arch, flags))
 }
 
-fn action(action: Action) -> SeccompAction {
-    match action {
+fn action(action: Action) -> Result<SeccompAction, CompileError> {
+    Ok(match action {
         Action::Allow => SeccompAction::Allow,
         Action::Errno(errno) => SeccompAction::Errno(u32::from(errno)),
         Action::KillProcess => SeccompAction::KillProcess,
         Action::Trap => SeccompAction::Trap,
         Action::Log => SeccompAction::Log,
-    }
+        Action::Notify => {
+            return Err(CompileError::NotExpressible {
+                what: "the answer of a listener",
+            });
+        }
+    })
 }
 
 fn backend(_: seccompiler::BackendError) -> CompileError {
@@ -169,7 +174,8 @@ fn rank(action: Action) -> u8 {
         Action::KillProcess => 0,
         Action::Trap => 1,
         Action::Errno(_) => 2,
-        Action::Log => 3,
-        Action::Allow => 4,
+        Action::Notify => 3,
+        Action::Log => 4,
+        Action::Allow => 5,
     }
 }

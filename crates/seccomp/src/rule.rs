@@ -70,6 +70,17 @@ impl Rule {
         self.otherwise
     }
 
+    /// The same conditions with other answers.
+    pub(crate) fn map(&self, change: impl Fn(Action) -> Action) -> Self {
+        let branches = self.branches.iter();
+        Self {
+            branches: branches
+                .map(|(conditions, action)| (conditions.clone(), change(*action)))
+                .collect(),
+            otherwise: self.otherwise.map(change),
+        }
+    }
+
     /// The answer to a call with these arguments, `None` for the profile's default.
     pub fn decide(&self, args: &[u64; 6]) -> Option<Action> {
         self.branches

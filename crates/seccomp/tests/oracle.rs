@@ -92,8 +92,9 @@ fn together(filters: &[Filter], arch: u32, nr: u32, args: [u64; 6]) -> Action {
         Action::KillProcess => 0,
         Action::Trap => 1,
         Action::Errno(_) => 2,
-        Action::Log => 3,
-        Action::Allow => 4,
+        Action::Notify => 3,
+        Action::Log => 4,
+        Action::Allow => 5,
     };
     filters
         .iter()

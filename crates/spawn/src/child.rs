@@ -5,7 +5,7 @@
 
 use crate::network::NetworkPlan;
 use crate::plan::{Layers, Operation, Plan};
-use crate::protocol::{HANDED, OF_NETWORK, OF_UPPER, OF_VIEW, Reply, SOCKET};
+use crate::protocol::{HANDED, OF_LISTENER, OF_NETWORK, OF_UPPER, OF_VIEW, Reply, SOCKET};
 use cofferdam_cgroups::Cgroup;
 use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts, PreparedRedirect};
 use cofferdam_sys::process::SignalMask;
@@ -164,9 +164,15 @@ fn run(
             let landlock = layers.landlock.as_ref().ok_or(MISSING)?;
             landlock.apply().map_err(|error| error.errno)
         }
-        Operation::Seccomp(index) => layers.filters.get(index).ok_or(MISSING)?.apply(),
+        Operation::Seccomp(index) => {
+            let filter = layers.filters.get(index).ok_or(MISSING)?;
+            match filter.has_listener() {
+                true => listen_to_calls(filter.apply_with_listener()?),
+                false => filter.apply(),
+            }
+        }
         Operation::Fail(errno) => Err(Errno(errno)),
-        Operation::ExecInit => Err(exec_init()),
+        Operation::ExecInit => Err(exec_init(layers.mark)),
     }
 }
 
@@ -194,20 +200,29 @@ fn hand_over(job: &Job<'_>, what: u32, index: usize, socket: RawFd) -> Result<()
     fd::close(socket)
 }
 
+/// Sends the host the listener of a filter. Nobody hears of a waiting call before the host has it, and every call
+/// from here on is under the filter, which lets these through ([`Profile::can_be_observed`]).
+///
+/// [`Profile::can_be_observed`]: cofferdam_seccomp::Profile::can_be_observed
+fn listen_to_calls(listener: RawFd) -> Result<(), Errno> {
+    // The descriptors have been moved.
+    hand_on(SOCKET, OF_LISTENER, 0, listener)?;
+    fd::close(listener)
+}
+
 fn hand(job: &Job<'_>, what: u32, index: usize, fd: RawFd) -> Result<(), Errno> {
+    hand_on(job.socket, what, index, fd)
+}
+
+fn hand_on(socket: RawFd, what: u32, index: usize, fd: RawFd) -> Result<(), Errno> {
     let reply = Reply {
         kind: HANDED,
         value: index as i32,
         detail: what,
         ..Reply::default()
     };
-    // SAFETY: both are open in this child's table until descriptors are closed, a later operation.
-    let (socket, fd) = unsafe {
-        (
-            BorrowedFd::borrow_raw(job.socket),
-            BorrowedFd::borrow_raw(fd),
-        )
-    };
+    // SAFETY: both are open in this child's table for as long as this call lasts.
+    let (socket, fd) = unsafe { (BorrowedFd::borrow_raw(socket), BorrowedFd::borrow_raw(fd)) };
     // The whole of a message this small goes out at once, or nothing of it. Where the buffer is full it
     // waits: the host reads from the clone on.
     socket::send_with_fds(socket, &reply.to_bytes(), &[fd], 0).map(drop)
@@ -247,12 +262,12 @@ fn close_descriptors(job: &Job<'_>) -> Result<(), Errno> {
     fd::close_from(MEMFD + 1)
 }
 
-fn exec_init() -> Errno {
+fn exec_init(mark: u64) -> Errno {
     if let Err(errno) = SignalMask::EMPTY.set() {
         return errno;
     }
     let argv = [c"cofferdam-init".as_ptr(), std::ptr::null()];
     let envp = [std::ptr::null()];
     // SAFETY: both arrays end in a null pointer and their strings are static.
-    unsafe { process::exec_fd(MEMFD, argv.as_ptr(), envp.as_ptr()) }
+    unsafe { process::exec_fd(MEMFD, argv.as_ptr(), envp.as_ptr(), mark) }
 }

@@ -1,7 +1,7 @@
 //! The plan: every layer prepared, and the ordered list of operations.
 
 use crate::child;
-use crate::{Command, NetworkPlan, Process, Session, SpawnError};
+use crate::{Command, NetworkPlan, Observation, Observer, Process, Session, SpawnError};
 use cofferdam_cgroups as cgroups;
 use cofferdam_namespaces::{
     MappingNamespace, Mounts, Namespaces, PreparedCredentials, PreparedIdMap,
@@ -11,6 +11,7 @@ use cofferdam_sys::rlimit::Resource;
 use std::ffi::CString;
 use std::fmt;
 use std::os::fd::BorrowedFd;
+use std::sync::Arc;
 
 /// The layers of a plan, each prepared by its own crate. What is `None` is not put up.
 #[derive(Debug, Default)]
@@ -40,8 +41,11 @@ pub struct Layers {
     pub credentials: Option<PreparedCredentials>,
     /// The Landlock ruleset.
     pub landlock: Option<cofferdam_landlock::Prepared>,
-    /// The seccomp filters; of several the kernel takes the strictest answer.
+    /// The seccomp filters; of several the kernel takes the strictest answer. At most one may have a listener, the
+    /// last; see [`Plan::spawn_observed`].
     pub filters: Vec<cofferdam_seccomp::Filter>,
+    /// The mark with which init is executed ([`Profile::observed`](cofferdam_seccomp::Profile::observed)).
+    pub mark: u64,
     /// Where the control group of each command is made, and its limits.
     pub cgroup: Option<CgroupPlan>,
 }
@@ -113,13 +117,18 @@ pub enum Operation {
 pub struct Plan {
     layers: Layers,
     operations: Vec<Operation>,
+    observation: Observation,
 }
 
 impl Plan {
     /// Puts prepared layers in the order of confinement.
     pub fn new(layers: Layers) -> Self {
         let operations = child::order(&layers);
-        Self { layers, operations }
+        Self {
+            layers,
+            operations,
+            observation: Observation::default(),
+        }
     }
 
     /// The layers.
@@ -149,7 +158,21 @@ impl Plan {
         command: &Command,
         stdio: [BorrowedFd<'_>; 3],
     ) -> Result<Process, SpawnError> {
-        crate::start::start(self, command, stdio)
+        crate::start::start(self, command, stdio, None)
+    }
+
+    /// The same with somebody who hears of what is executed and refused inside, where the last filter has a
+    /// listener.
+    ///
+    /// # Errors
+    /// As [`Plan::spawn`].
+    pub fn spawn_observed(
+        &self,
+        command: &Command,
+        stdio: [BorrowedFd<'_>; 3],
+        observer: Arc<dyn Observer>,
+    ) -> Result<Process, SpawnError> {
+        crate::start::start(self, command, stdio, Some(observer))
     }
 
     /// Puts the walls up around an init that starts programs later.
@@ -157,7 +180,20 @@ impl Plan {
     /// # Errors
     /// [`SpawnError`]; nothing is left behind then.
     pub fn start(&self) -> Result<Session, SpawnError> {
-        Session::open(self)
+        Session::open(self, None)
+    }
+
+    /// The same with somebody who hears of what is executed and refused inside, where the last filter has a
+    /// listener.
+    ///
+    /// # Errors
+    /// As [`Plan::start`].
+    pub fn start_observed(&self, observer: Arc<dyn Observer>) -> Result<Session, SpawnError> {
+        Session::open(self, Some(observer))
+    }
+
+    pub(crate) fn observation(&self) -> &Observation {
+        &self.observation
     }
 
     /// An operation in words.
@@ -236,12 +272,20 @@ impl Plan {
                     .as_ref()
                     .map(|landlock| format!("landlock, {} features", landlock.handled().len())),
             ),
-            Operation::Seccomp(index) => text(
-                layers
-                    .filters
-                    .get(index)
-                    .map(|filter| format!("seccomp filter, {} instructions", filter.len())),
-            ),
+            Operation::Seccomp(index) => {
+                text(
+                    layers
+                        .filters
+                        .get(index)
+                        .map(|filter| match filter.has_listener() {
+                            true => format!(
+                                "seccomp filter, {} instructions, whose listener goes to the host",
+                                filter.len()
+                            ),
+                            false => format!("seccomp filter, {} instructions", filter.len()),
+                        }),
+                )
+            }
             Operation::Fail(errno) => format!("fail with {}", Errno(errno)),
             Operation::ExecInit => "execute init from its sealed memfd".into(),
         }

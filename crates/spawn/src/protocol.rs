@@ -100,6 +100,9 @@ pub const OF_UPPER: u32 = 0;
 /// A listener of the network plan.
 #[allow(dead_code, reason = "init never sends it")]
 pub const OF_NETWORK: u32 = 1;
+/// The listener of a filter.
+#[allow(dead_code, reason = "init never sends it")]
+pub const OF_LISTENER: u32 = 3;
 /// A socket of the view.
 #[allow(dead_code, reason = "init never sends it")]
 pub const OF_VIEW: u32 = 2;

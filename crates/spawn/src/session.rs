@@ -6,7 +6,7 @@ use crate::process::{Ended, Process};
 use crate::protocol::{self, OPEN, Request};
 use crate::start::{self, Answer, Launched};
 use crate::supervisor::{GRACE, Supervisor};
-use crate::{Command, Connector, Listeners, command};
+use crate::{Command, Connector, Listeners, Observer, command};
 use cofferdam_cgroups::{Cgroup, Stats};
 use cofferdam_sys::{Errno, fd, socket};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -30,7 +30,10 @@ pub(crate) struct Inner {
 }
 
 impl Session {
-    pub(crate) fn open(plan: &Plan) -> Result<Self, SpawnError> {
+    pub(crate) fn open(
+        plan: &Plan,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Self, SpawnError> {
         let flags = command::flags(plan.layers());
         let request = Request {
             kind: OPEN,
@@ -43,7 +46,7 @@ impl Session {
             listeners,
             started,
             ..
-        } = start::launch(plan, &request.to_bytes(), &[])?;
+        } = start::launch(plan, &request.to_bytes(), &[], observer)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 supervisor,

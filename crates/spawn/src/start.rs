@@ -4,6 +4,7 @@ use crate::child::{self, Job};
 use crate::command::{self, Command};
 use crate::dumpable;
 use crate::error::{SpawnError, Stage};
+use crate::observe::{Observer, Unheard};
 use crate::plan::Plan;
 use crate::process::Process;
 use crate::protocol::{self, Reply};
@@ -11,12 +12,13 @@ use crate::supervisor::Supervisor;
 use crate::{Listeners, Operation, init, watch};
 use cofferdam_cgroups::Cgroup;
 use cofferdam_namespaces::{Detached, MapWriter, StepError};
+use cofferdam_seccomp::Filter;
 use cofferdam_sys::process::{Cloned, SignalMask, Stack};
 use cofferdam_sys::{Errno, fd, process, socket};
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Room for the deepest operation of a build without optimisation, several times over.
@@ -27,13 +29,14 @@ pub(crate) fn start(
     plan: &Plan,
     command: &Command,
     stdio: [BorrowedFd<'_>; 3],
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<Process, SpawnError> {
     let request = command.encode(command::flags(plan.layers()), false);
     let fds: &[BorrowedFd<'_>] = match command.terminal {
         Some(_) => &[],
         None => &stdio,
     };
-    let launched = launch(plan, &request, fds)?;
+    let launched = launch(plan, &request, fds, observer)?;
     Ok(Process::own(
         launched.supervisor,
         launched.started,
@@ -58,8 +61,12 @@ pub(crate) fn launch(
     plan: &Plan,
     request: &[u8],
     stdio: &[BorrowedFd<'_>],
+    observer: Option<Arc<dyn Observer>>,
 ) -> Result<Launched, SpawnError> {
     let layers = plan.layers();
+    if layers.filters.iter().any(Filter::has_listener) {
+        plan.observation().ensure()?;
+    }
     if let Some(group) = &layers.cgroup {
         watch::ensure(group.parent.directories())?;
     }
@@ -127,6 +134,12 @@ pub(crate) fn launch(
                 match reply.detail {
                     protocol::OF_NETWORK => listeners.network.extend(fd),
                     protocol::OF_VIEW => listeners.view.extend(fd),
+                    protocol::OF_LISTENER => {
+                        let observer = observer.clone().unwrap_or_else(|| Arc::new(Unheard));
+                        if let Some(fd) = fd {
+                            plan.observation().attach(fd, observer);
+                        }
+                    }
                     _ => handed_out = fd,
                 }
             }

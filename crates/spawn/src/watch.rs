@@ -72,7 +72,7 @@ fn watch(kind: u32, texts: Vec<PathBuf>) -> Result<(), SpawnError> {
     let mut bytes = request.to_bytes().to_vec();
     bytes.append(&mut strings);
     // No layer at all: it works on the host, for the host.
-    let Launched { mut supervisor, .. } = launch(&Plan::new(Layers::default()), &bytes, &[])?;
+    let Launched { mut supervisor, .. } = launch(&Plan::new(Layers::default()), &bytes, &[], None)?;
     let control = supervisor.control.socket.try_clone();
     let control = control.map_err(|error| SpawnError::Host {
         what: "a watcher's socket",

@@ -2,7 +2,7 @@
 
 mod common;
 
-use cofferdam_spawn::{Operation, SpawnError};
+use cofferdam_spawn::{Operation, Plan, SpawnError};
 use cofferdam_sys::Errno;
 use std::collections::BTreeMap;
 use std::fs;
@@ -97,7 +97,12 @@ fn a_failure_at_any_operation_starts_and_leaves_nothing() {
     );
     drop(plan);
     // One plan for all points: preparing the layers anew for each would only repeat itself.
-    let mut plan = common::plan(workspace.path());
+    let mut plan = Plan::new(common::observed(workspace.path()));
+    // The thread that hears of calls starts with the first spawn.
+    let mut process = plan.spawn(&command, stdio).expect("the plan works");
+    process.wait(None).expect("wait").expect("an end");
+    drop(process);
+    fs::remove_file(&marker).expect("remove");
     let opened = evidence(&groups);
     for index in (0..points).rev() {
         // From the last to the first, the newest fault is always the one that is met.

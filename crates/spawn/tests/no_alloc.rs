@@ -3,6 +3,7 @@
 
 mod common;
 
+use cofferdam_spawn::Plan;
 use cofferdam_sys::process::{self, SignalMask, Stack};
 use cofferdam_sys::{fd, syscall};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -68,7 +69,7 @@ fn main() {
     control();
     let workspace = common::workspace();
     let null = common::null();
-    let plan = common::plan(workspace.path());
+    let plan = Plan::new(common::observed(workspace.path()));
     let command = common::sh("exit 0");
     for round in 0..5 {
         let (foreign, own) = (FOREIGN.load(Ordering::Relaxed), OWN.load(Ordering::Relaxed));
@@ -85,7 +86,7 @@ fn main() {
         assert_eq!(ended.code, Some(0), "{ended:?}");
     }
     // Failing is part of the child's path too, and errno is the host's.
-    let mut plan = common::plan(workspace.path());
+    let mut plan = Plan::new(common::observed(workspace.path()));
     for index in (0..plan.operations().len()).rev() {
         plan.danger_fail_at(index, cofferdam_sys::Errno(libc::EIO));
         let foreign = FOREIGN.load(Ordering::Relaxed);

@@ -9,9 +9,11 @@
 //! `errno`: in a child that shares memory use [`fd::close`] on the raw number instead.
 
 pub mod cred;
+pub mod epoll;
 pub mod errno;
 pub mod fd;
 pub mod landlock;
+pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod netlink;

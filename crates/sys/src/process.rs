@@ -198,7 +198,8 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
 }
 
 /// Replaces the program by the one in a descriptor (execveat(2) with `AT_EMPTY_PATH`); returns only
-/// when it failed. The program gets exactly this argv and environment.
+/// when it failed. The program gets exactly this argv and environment. The kernel ignores `mark`, a sixth
+/// argument; a seccomp filter sees it, and can tell this call from others by it.
 ///
 /// # Safety
 /// `argv` and `envp` must be arrays of pointers to NUL-terminated strings, ended by a null pointer.
@@ -206,6 +207,7 @@ pub unsafe fn exec_fd(
     program: RawFd,
     argv: *const *const libc::c_char,
     envp: *const *const libc::c_char,
+    mark: u64,
 ) -> Errno {
     // SAFETY: execveat(2) reads the arrays and their strings, the caller's contract.
     let answer = unsafe {
@@ -215,7 +217,8 @@ pub unsafe fn exec_fd(
             c"".as_ptr(),
             argv,
             envp,
-            libc::AT_EMPTY_PATH
+            libc::AT_EMPTY_PATH,
+            mark
         )
     };
     Errno(-answer as i32)

@@ -245,7 +245,7 @@ fn steps(shared: &mut Shared<'_>) -> Result<Never, (Stage, Errno)> {
     .map_err(exec)?;
     // SAFETY: both arrays end with a null pointer and hold pointers to strings that live in
     // `run_while`.
-    let errno = unsafe { process::exec_fd(shell, shared.argv.as_ptr(), shared.envp.as_ptr()) };
+    let errno = unsafe { process::exec_fd(shell, shared.argv.as_ptr(), shared.envp.as_ptr(), 0) };
     Err((Stage::Exec, errno))
 }
 

@@ -126,6 +126,18 @@ pub fn layers(workspace: &Path) -> Layers {
                 .expect("a filter"),
         ],
         cgroup,
+        mark: 0,
+    }
+}
+
+/// The same with a host that hears of what is executed and refused.
+pub fn observed(workspace: &Path) -> Layers {
+    const MARK: u64 = 0x7a11_0c1e_5eed_0001;
+    let filter = Profile::general().observed(MARK).compile(Arch::native());
+    Layers {
+        filters: vec![filter.expect("a filter")],
+        mark: MARK,
+        ..layers(workspace)
     }
 }
 

@@ -1,0 +1,148 @@
+//! A profile whose listener hears of programs that are executed and of calls that are refused.
+
+use super::Profile;
+use crate::rule::{Condition, Operator, Rule, Width};
+use crate::{Action, Arch};
+
+impl Profile {
+    /// The same profile with a listener ([`Filter::apply_with_listener`](crate::Filter::apply_with_listener)):
+    /// execve(2) and execveat(2) wait for it where they would be allowed, and so does every call that would fail
+    /// with `EPERM`, which the listener is to answer with that. What this says of programs is an observation: the
+    /// kernel reads their path and arguments again when the listener lets the call go on.
+    ///
+    /// One execveat(2) is let through: that with `mark`, a secret number, as its sixth argument, which the
+    /// kernel ignores. With it the process that puts the filter on can execute the first program before anybody
+    /// has the listener.
+    #[must_use]
+    pub fn observed(mut self, mark: u64) -> Self {
+        let default = self.default;
+        for name in ["execve", "execveat"] {
+            let rule = self.names.remove(name).unwrap_or(Rule::always(default));
+            let mut observed = Rule::default_action();
+            if name == "execveat" {
+                let marked = Condition::new(5, Width::Qword, Operator::Eq, mark);
+                observed = observed.when([marked], Action::Allow);
+            }
+            for (conditions, action) in rule.branches() {
+                observed = observed.when(conditions.iter().copied(), hear(action));
+            }
+            let fallback = rule.fallback().unwrap_or(default);
+            self.names
+                .insert(name.to_owned(), observed.otherwise(hear(fallback)));
+        }
+        let exec = ["execve", "execveat"];
+        let of_names = self.names.iter_mut();
+        let of_names = of_names.filter(|(name, _)| !exec.contains(&name.as_str()));
+        for rule in of_names
+            .map(|(_, rule)| rule)
+            .chain(self.numbers.values_mut())
+        {
+            *rule = rule.map(refuse);
+        }
+        self.default = refuse(self.default);
+        self.unassigned = refuse(self.unassigned);
+        self.flags |= libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
+        self
+    }
+
+    /// Whether the calls with which a listener is handed over, and a program is executed with a mark, get
+    /// through this profile: where they do not, it cannot be [observed](Profile::observed).
+    pub fn can_be_observed(&self, arch: Arch) -> bool {
+        ["sendmsg", "close", "execveat"].iter().all(|name| {
+            let rule = self.rule_of(name);
+            let always = rule.is_some_and(|rule| {
+                let answers = rule.branches().map(|(_, action)| action);
+                let mut answers = answers.chain(Some(rule.fallback().unwrap_or(self.default)));
+                answers.all(Action::permits)
+            });
+            let by_default = rule.is_none() && self.default.permits();
+            // A rule for the number would come before that for the name.
+            let number = arch.number(name);
+            let by_number = number.is_some_and(|number| self.numbers.contains_key(&number));
+            (always || by_default) && !by_number
+        })
+    }
+}
+
+/// The answer to executing a program.
+fn hear(action: Action) -> Action {
+    match action {
+        Action::Allow | Action::Log => Action::Notify,
+        other => refuse(other),
+    }
+}
+
+/// The answer to everything else.
+fn refuse(action: Action) -> Action {
+    match action {
+        Action::EPERM => Action::Notify,
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MARK: u64 = 0x0123_4567_89ab_cdef;
+
+    fn decide(profile: &Profile, name: &str, args: [u64; 6]) -> Action {
+        let arch = Arch::native();
+        let number = arch.number(name).expect("a call");
+        let filter = profile.compile(arch).expect("a filter");
+        let answer = filter.evaluate(arch.audit(), number, 0, args);
+        assert_eq!(answer, profile.decide(arch, number, &args), "{name}");
+        answer
+    }
+
+    #[test]
+    fn programs_and_refusals_are_heard_of_and_nothing_else_changes() {
+        for (profile, stays) in [(Profile::general(), true), (Profile::strict(), true)] {
+            assert_eq!(profile.can_be_observed(Arch::native()), stays);
+            let observed = profile.clone().observed(MARK);
+            let arch = Arch::native();
+            let (before, after) = (
+                profile.compile(arch).expect("a filter"),
+                observed.compile(arch).expect("a filter"),
+            );
+            for (number, name) in arch.calls() {
+                for args in [[0; 6], [u64::MAX; 6], [0, 0, 1, 2, 0o4755, 0]] {
+                    let before = before.evaluate(arch.audit(), number, 0, args);
+                    let expected = match (name, before) {
+                        ("execve" | "execveat", Action::Allow) => Action::Notify,
+                        (_, Action::Errno(1)) => Action::Notify,
+                        (_, other) => other,
+                    };
+                    let after = after.evaluate(arch.audit(), number, 0, args);
+                    assert_eq!(after, expected, "{name} {args:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_whole_mark_lets_a_program_through_unheard() {
+        let profile = Profile::general().observed(MARK);
+        let with = |mark| decide(&profile, "execveat", [4, 1, 2, 3, 0x1000, mark]);
+        assert_eq!(with(MARK), Action::Allow);
+        for bit in 0..64 {
+            assert_eq!(with(MARK ^ 1 << bit), Action::Notify, "{bit}");
+        }
+        assert_eq!(
+            decide(&profile, "execve", [4, 1, 2, 3, 0x1000, MARK]),
+            Action::Notify
+        );
+    }
+
+    #[test]
+    fn a_profile_that_refuses_the_hand_over_cannot_be_observed() {
+        let arch = Arch::native();
+        let without = Profile::general().rule("sendmsg", Rule::errno(1));
+        assert!(!without.can_be_observed(arch));
+        let number = arch.number("close").expect("a call");
+        let by_number = Profile::general().rule_for_number(number, Rule::allow());
+        assert!(!by_number.can_be_observed(arch));
+        assert!(Profile::new(Action::Allow).can_be_observed(arch));
+        assert!(!Profile::new(Action::EPERM).can_be_observed(arch));
+    }
+}
