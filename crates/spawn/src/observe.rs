@@ -1,7 +1,7 @@
 //! Hearing of the programs that are executed inside, and of the calls that are refused.
 //!
-//! A filter with a listener has execve(2) and refused calls wait (seccomp_unotify(2)). One thread of the host
-//! answers for all sandboxes of a plan: it reads what is to be executed from the caller's memory, tells the
+//! A filter with a listener has execve(2) and refused calls wait (seccomp_unotify(2)). A thread of the host
+//! answers for the sandboxes of a plan: it reads what is to be executed from the caller's memory, tells the
 //! sandbox's [`Observer`], and lets the kernel go on. That observes and holds nothing: the kernel reads path and
 //! arguments again, and another thread of the program can change them in between.
 //!
@@ -12,12 +12,13 @@ mod arguments;
 
 use crate::error::SpawnError;
 use crate::start::host;
+use cofferdam_sys::poll::Poll;
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::seccomp::{self, Answer, Notification};
-use cofferdam_sys::{Errno, epoll, fd};
-use std::collections::HashMap;
+use cofferdam_sys::{Errno, fd, poll};
 use std::fmt;
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -61,80 +62,103 @@ pub struct Refused {
     pub args: [u64; 6],
 }
 
-/// The thread that answers. It is started with the first sandbox and ends when this is dropped.
+/// The threads that answer: one with the first sandbox, and more with many. They end when this is dropped.
 #[derive(Default)]
 pub struct Observation {
-    running: Mutex<Option<Running>>,
+    threads: Mutex<Vec<Answerer>>,
 }
 
-struct Running {
-    shared: Arc<Mutex<Vec<Newcomer>>>,
+/// Sandboxes of one thread: they wait for each other, and each costs the others a little at every call.
+const SHARE: usize = 32;
+
+struct Answerer {
+    shared: Arc<Shared>,
     /// One byte wakes the thread; the end of it ends the thread.
     wake: OwnedFd,
-    thread: JoinHandle<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    newcomers: Mutex<Vec<Newcomer>>,
+    /// How many sandboxes the thread answers for.
+    count: AtomicUsize,
 }
 
 /// A listener with who hears of its calls.
 type Newcomer = (OwnedFd, Arc<dyn Observer>);
 
 impl Observation {
-    /// Starts the thread unless it runs.
+    /// Makes sure that one more sandbox can be answered for.
     pub(crate) fn ensure(&self) -> Result<(), SpawnError> {
-        let mut running = self.lock();
-        if running.is_none() {
-            *running = Some(host("the thread of the observation", Running::start())?);
+        let mut threads = self.lock();
+        if !threads.iter().any(Answerer::has_room) {
+            threads.push(host("a thread that observes", Answerer::start())?);
         }
         Ok(())
     }
 
-    /// Has the thread answer for one more sandbox.
+    /// Has a thread answer for one more sandbox.
     pub(crate) fn attach(&self, listener: OwnedFd, observer: Arc<dyn Observer>) {
         // Older kernels wake another processor up.
         let _ = seccomp::set_sync_wake_up(listener.as_fd());
-        if let Some(running) = &*self.lock() {
-            let newcomers = running.shared.lock();
-            let mut newcomers = newcomers.unwrap_or_else(PoisonError::into_inner);
-            newcomers.push((listener, observer));
-            drop(newcomers);
-            let _ = fd::write(running.wake.as_fd(), &[0]);
+        let threads = self.lock();
+        // Others may have taken the last room since: one more is no harm.
+        let thread = threads.iter().find(|thread| thread.has_room());
+        if let Some(thread) = thread.or(threads.last()) {
+            thread.shared.count.fetch_add(1, Ordering::Relaxed);
+            thread.shared.lock().push((listener, observer));
+            let _ = fd::write(thread.wake.as_fd(), &[0]);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Vec<Answerer>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Running {
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Newcomer>> {
+        self.newcomers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Answerer {
     fn start() -> Result<Self, Errno> {
-        let epoll = epoll::create()?;
         let (woken, wake) = fd::pipe()?;
-        epoll::add(epoll.as_fd(), woken.as_fd(), WAKE)?;
-        let shared = Arc::default();
-        let newcomers = Arc::clone(&shared);
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
         // The host's signal handlers have no business in this thread.
         let mask = SignalMask::FULL.set()?;
         let thread = std::thread::Builder::new()
             .name("cofferdam-watch".into())
-            .spawn(move || answer_all(&epoll, &woken, &newcomers));
+            .spawn(move || answer_all(&woken, &of_thread));
         mask.set()?;
         let thread = thread.map_err(|error| Errno(error.raw_os_error().unwrap_or(libc::EAGAIN)))?;
         Ok(Self {
             shared,
             wake,
-            thread,
+            thread: Some(thread),
         })
+    }
+
+    fn has_room(&self) -> bool {
+        self.shared.count.load(Ordering::Relaxed) < SHARE
     }
 }
 
 impl Drop for Observation {
     fn drop(&mut self) {
-        let running = self.running.get_mut();
-        let running = running.unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Running { wake, thread, .. }) = running {
+        let threads = self.threads.get_mut();
+        for answerer in threads.unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let Answerer { wake, thread, .. } = answerer;
             drop(wake);
             // An observer may hold the last handle of what this belongs to.
-            if thread.thread().id() != std::thread::current().id() {
+            if let Some(thread) = thread
+                && thread.thread().id() != std::thread::current().id()
+            {
                 let _ = thread.join();
             }
         }
@@ -144,55 +168,54 @@ impl Drop for Observation {
 impl fmt::Debug for Observation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Observation")
-            .field("running", &self.lock().is_some())
+            .field("threads", &self.lock().len())
             .finish()
     }
 }
 
-/// The key of the pipe that wakes the thread.
-const WAKE: u64 = 0;
-
-/// The thread: answers until the pipe ends. What fails here is a listener whose programs are gone.
-fn answer_all(epoll: &OwnedFd, woken: &OwnedFd, newcomers: &Mutex<Vec<Newcomer>>) {
-    let mut all: HashMap<u64, Newcomer> = HashMap::new();
-    let mut next = WAKE + 1;
+/// A thread: answers until the pipe ends. poll(2) and not epoll(7), which would not hand the processor over
+/// (`SECCOMP_USER_NOTIF_FD_SYNC_WAKE_UP`) but wake another one.
+fn answer_all(woken: &OwnedFd, shared: &Shared) {
+    let mut all: Vec<Newcomer> = Vec::new();
+    let mut polls = vec![Poll::readable(woken.as_fd())];
     loop {
-        let ready = match epoll::wait(epoll.as_fd()) {
-            Ok(ready) => ready,
+        match poll::wait(&mut polls) {
+            Ok(()) => {}
             Err(Errno(libc::EINTR)) => continue,
             Err(_) => return,
-        };
-        for ready in ready {
-            if ready.key == WAKE {
-                let mut bytes = [0; 64];
-                match fd::read(woken.as_fd(), &mut bytes) {
-                    Ok(0) => return,
-                    _ => {
-                        let new = newcomers.lock();
-                        let new = std::mem::take(&mut *new.unwrap_or_else(PoisonError::into_inner));
-                        for newcomer in new {
-                            if epoll::add(epoll.as_fd(), newcomer.0.as_fd(), next).is_ok() {
-                                all.insert(next, newcomer);
-                                next += 1;
-                            }
-                        }
-                    }
-                }
-                continue;
+        }
+        let mut changed = false;
+        if polls[0].is_readable() || polls[0].has_ended() {
+            match fd::read(woken.as_fd(), &mut [0; 64]) {
+                Ok(0) => return,
+                _ => all.append(&mut shared.lock()),
             }
-            let Some((listener, observer)) = all.get(&ready.key) else {
-                continue;
+            changed = true;
+        }
+        let mut index = 0;
+        all.retain(|(listener, observer)| {
+            index += 1;
+            // One that has come just now has not been waited for.
+            let Some(poll) = polls.get(index) else {
+                return true;
             };
-            if ready.readable {
-                // One call of each sandbox in turn.
+            if poll.is_readable() {
+                // One call of each sandbox in turn. One whose thread was killed meanwhile is none.
                 if let Ok(call) = seccomp::receive(listener.as_fd()) {
                     let answer = decide(listener, &call, observer.as_ref());
                     let _ = seccomp::answer(listener.as_fd(), call.id, answer);
                 }
-            } else if ready.ended {
-                // Closing it takes it from the set too.
-                all.remove(&ready.key);
             }
+            let gone = !poll.is_readable() && poll.has_ended();
+            changed |= gone;
+            !gone
+        });
+        if changed {
+            shared
+                .count
+                .store(all.len() + shared.lock().len(), Ordering::Relaxed);
+            polls.truncate(1);
+            polls.extend(all.iter().map(|(fd, _)| Poll::readable(fd.as_fd())));
         }
     }
 }

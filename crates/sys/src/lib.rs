@@ -9,7 +9,6 @@
 //! `errno`: in a child that shares memory use [`fd::close`] on the raw number instead.
 
 pub mod cred;
-pub mod epoll;
 pub mod errno;
 pub mod fd;
 pub mod landlock;
@@ -17,6 +16,7 @@ pub mod memory;
 pub mod mount;
 pub mod net;
 pub mod netlink;
+pub mod poll;
 pub mod probe;
 pub mod process;
 pub mod raw;

@@ -197,6 +197,40 @@ pub fn send_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
     Errno::check(answer).map(drop)
 }
 
+/// `struct pidfd_info` of <linux/pidfd.h>, in its first version.
+#[repr(C)]
+#[derive(Default)]
+struct PidfdInfo {
+    mask: u64,
+    cgroup: u64,
+    pid: u32,
+    process: u32,
+    parent: u32,
+    others: [u32; 9],
+}
+
+/// The process that a thread belongs to, and that one's parent, as this process numbers them; 0 for a parent
+/// that it cannot see. Since Linux 6.13 (`PIDFD_GET_INFO`).
+///
+/// # Errors
+/// `ESRCH` when the thread is gone; `EINVAL` or `ENOTTY` from older kernels.
+pub fn family(thread: u32) -> Result<(u32, u32)> {
+    const PIDFD_THREAD: i32 = libc::O_EXCL;
+    const GET_INFO: u32 = 0xc040_ff0b;
+    const _: () = assert!(size_of::<PidfdInfo>() == 64);
+    // SAFETY: pidfd_open(2) touches no memory.
+    let fd = Errno::check(unsafe { syscall!(libc::SYS_pidfd_open, thread, PIDFD_THREAD) })?;
+    let mut info = PidfdInfo {
+        mask: 1,
+        ..PidfdInfo::default()
+    };
+    // SAFETY: the call reads and writes one structure of the size that its number holds.
+    let answer = unsafe { syscall!(libc::SYS_ioctl, fd, GET_INFO, &raw mut info) };
+    let _ = crate::fd::close(fd as RawFd);
+    Errno::check(answer)?;
+    Ok((info.process, info.parent))
+}
+
 /// Replaces the program by the one in a descriptor (execveat(2) with `AT_EMPTY_PATH`); returns only
 /// when it failed. The program gets exactly this argv and environment. The kernel ignores `mark`, a sixth
 /// argument; a seccomp filter sees it, and can tell this call from others by it.
@@ -334,4 +368,28 @@ pub fn clock_seconds(clock: i32) -> Result<i64> {
     // SAFETY: clock_gettime(2) writes one timespec.
     Errno::check(unsafe { syscall!(libc::SYS_clock_gettime, clock, &raw mut time) })?;
     Ok(time.tv_sec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::family;
+    use crate::{Errno, syscall};
+
+    #[test]
+    fn a_thread_belongs_to_a_process_with_a_parent() {
+        // SAFETY: gettid(2) touches no memory.
+        let thread = unsafe { syscall!(libc::SYS_gettid) } as u32;
+        match family(thread) {
+            Ok(found) => assert_eq!(
+                found,
+                (std::process::id(), std::os::unix::process::parent_id())
+            ),
+            // Before Linux 6.13.
+            Err(errno) => assert!(
+                matches!(errno, Errno(libc::EINVAL | libc::ENOTTY)),
+                "{errno}"
+            ),
+        }
+        assert_eq!(family(u32::MAX / 2).map_err(|_| ()), Err(()));
+    }
 }

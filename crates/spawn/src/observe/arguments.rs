@@ -1,8 +1,8 @@
 //! What a waiting execve(2) is about, read from its caller's memory.
 
 use super::Exec;
-use cofferdam_sys::memory;
 use cofferdam_sys::seccomp::Notification;
+use cofferdam_sys::{memory, process};
 use std::os::unix::ffi::OsStringExt;
 
 /// The longest path (`PATH_MAX`).
@@ -48,6 +48,10 @@ pub(super) fn read(call: &Notification) -> Exec {
 
 /// The process of a thread and its parent.
 fn process(thread: u32) -> (u32, u32) {
+    if let Ok(family) = process::family(thread) {
+        return family;
+    }
+    // Older kernels. What /proc remembers of a process makes its end slower, by 40 us here.
     let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
     let number = |name: &str| {
         let line = status.lines().find_map(|line| line.strip_prefix(name))?;
