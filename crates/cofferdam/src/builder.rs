@@ -2,7 +2,7 @@
 
 use crate::egress::{Egress, Hooks};
 use crate::error::BuildError;
-use crate::lower::{self, Start};
+use crate::lower::{self, Observe, Start};
 use crate::sandbox::Sandbox;
 use cofferdam_policy::{
     Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Secret, Syscalls,
@@ -125,6 +125,6 @@ impl SandboxBuilder {
         let mut policy = self.policy.rebase(&here);
         policy.validate()?;
         let egress = Egress::start(&mut policy, &self.hooks)?;
-        lower::lower(policy, &Start::default(), egress).map(Sandbox::new)
+        lower::lower(policy, &Start::default(), egress, Observe::Nothing).map(Sandbox::new)
     }
 }

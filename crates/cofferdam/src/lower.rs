@@ -5,6 +5,7 @@
 mod calls;
 mod files;
 mod limits;
+mod observed;
 mod overlay;
 pub(crate) mod private;
 mod protection;
@@ -59,6 +60,17 @@ pub(crate) struct Lowered {
     pub root: Option<OtherRoot>,
     /// The gate, where the network has rules.
     pub egress: Option<Arc<Egress>>,
+    /// What was asked to be observed.
+    observe: Observe,
+}
+
+/// What the host hears of beside what it decides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Observe {
+    #[default]
+    Nothing,
+    /// Programs that are executed inside, and refused calls.
+    Programs,
 }
 
 impl Lowered {
@@ -67,8 +79,18 @@ impl Lowered {
     pub(crate) fn for_start(self: &Arc<Self>) -> Result<Arc<Self>, BuildError> {
         match self.store {
             None => Ok(Arc::clone(self)),
-            Some(_) => lower(self.policy.clone(), &self.start, self.egress.clone()).map(Arc::new),
+            Some(_) => self.lower_for(&self.start).map(Arc::new),
         }
+    }
+
+    /// The same policy prepared for another start.
+    pub(crate) fn lower_for(&self, start: &Start) -> Result<Self, BuildError> {
+        lower(
+            self.policy.clone(),
+            start,
+            self.egress.clone(),
+            self.observe,
+        )
     }
 
     /// When the layers of a start that begins now came to be: those of its snapshot, if it has one.
@@ -119,6 +141,7 @@ pub(crate) fn lower(
     policy: Policy,
     start: &Start,
     egress: Option<Arc<Egress>>,
+    observe: Observe,
 ) -> Result<Lowered, BuildError> {
     let root = root::find(&policy.filesystem.root)?;
     let image = root.as_ref().and_then(|root| root.image.as_ref());
@@ -155,7 +178,8 @@ pub(crate) fn lower(
         return Err(needs_namespaces(Layer::Filesystem, "a root of its own"));
     }
     let files = files::prepare(&context, start)?;
-    let filters = calls::prepare(&context, &mut reports)?;
+    let mark = observed::mark(observe)?;
+    let filters = calls::prepare(&context, mark, &mut reports)?;
     let landlock = rules::prepare(&context, &files, &mut reports)?;
     let limits = limits::prepare(&context, &mut reports)?;
     report_network(
@@ -206,6 +230,7 @@ pub(crate) fn lower(
         credentials,
         landlock,
         filters,
+        mark: mark.unwrap_or_default(),
         cgroup: limits.cgroup,
     });
     if namespaces && let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Namespaces) {
@@ -239,6 +264,7 @@ pub(crate) fn lower(
         watch: watch.map(Mutex::new),
         root,
         egress,
+        observe,
         plan,
         reports: reports.into(),
         _private: files.private,

@@ -5,7 +5,7 @@ use crate::command::Command;
 use crate::enforcement::LayerReport;
 use crate::error::SpawnError;
 use crate::host::Host;
-use crate::lower::{self, Lowered};
+use crate::lower::Lowered;
 use crate::pool::Pool;
 use crate::session::Session;
 use crate::snapshot::Snapshot;
@@ -65,11 +65,7 @@ impl Sandbox {
     /// [`SpawnError`]; nothing is left behind then. [`SpawnError::Prepare`] where the snapshot has
     /// changes of a directory that this sandbox shows as no overlay.
     pub fn start_from(&self, snapshot: &Snapshot) -> Result<Session, SpawnError> {
-        let lowered = lower::lower(
-            self.lowered.policy.clone(),
-            &snapshot.start(),
-            self.lowered.egress.clone(),
-        );
+        let lowered = self.lowered.lower_for(&snapshot.start());
         Session::start(Arc::new(lowered.map_err(SpawnError::prepare)?))
     }
 

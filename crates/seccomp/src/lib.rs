@@ -43,7 +43,7 @@ pub use error::CompileError;
 #[cfg(feature = "oci")]
 pub use error::OciError;
 pub use filter::Filter;
-pub use probe::{Missing, Support, probe};
+pub use probe::{Missing, Support, probe, probe_listener};
 pub use profile::Profile;
 pub use profile::intents::Intent;
 pub use reason::{Reason, reason};

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 
+use crate::{Action, Arch, Profile};
 use cofferdam_sys::Errno;
 use thiserror::Error;
 
@@ -28,6 +29,8 @@ pub enum Missing {
     NoAction(&'static str),
     /// The list of actions cannot be read.
     NoActionList(#[source] io::Error),
+    /// A filter with a listener is refused: `EBUSY` where there is one already.
+    NoListener(#[source] Errno),
 }
 
 impl Missing {
@@ -46,6 +49,14 @@ impl Missing {
                 "{ACTIONS} cannot be read ({error}): the kernel is older than 4.14, built without \
                  CONFIG_SECCOMP_FILTER, or /proc is not mounted"
             ),
+            Self::NoListener(Errno(libc::EBUSY)) => {
+                "an outer sandbox or container listens to system \
+                calls already, and the kernel has one listener at most"
+                    .into()
+            }
+            Self::NoListener(errno) => {
+                format!("the kernel refuses a filter with a listener ({errno})")
+            }
         }
     }
 
@@ -56,6 +67,7 @@ impl Missing {
                 "use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y"
             }
             Self::Refused(_) => "allow the call there",
+            Self::NoListener(_) => "start this outside of it, or use Linux 5.5 or newer",
             Self::NoActionList(_) => {
                 "use Linux 4.14 or newer with CONFIG_SECCOMP_FILTER=y, and mount /proc"
             }
@@ -81,6 +93,25 @@ pub fn probe() -> Support {
         None => Support::Available,
         Some(missing) => Support::Unavailable(missing),
     }
+}
+
+/// Asks the kernel for a filter with a listener, changing nothing: a thread of its own puts one on, and ends.
+///
+/// # Errors
+/// Why there can be none.
+pub fn probe_listener() -> Result<(), Missing> {
+    let attempt = std::thread::spawn(|| {
+        // Threads have filters, and this bit, each for itself.
+        cofferdam_sys::process::set_no_new_privs()?;
+        let filter = Profile::new(Action::Allow).observed(0);
+        let filter = filter.compile(Arch::native());
+        let filter = filter.map_err(|_| Errno(libc::EINVAL))?;
+        let listener = filter.apply_with_listener()?;
+        // close(2) is a call of this thread, which its filter lets through.
+        cofferdam_sys::fd::close(listener)
+    });
+    let outcome = attempt.join().unwrap_or(Err(Errno(libc::EAGAIN)));
+    outcome.map_err(Missing::NoListener)
 }
 
 const ACTIONS: &str = "/proc/sys/kernel/seccomp/actions_avail";
@@ -119,6 +150,25 @@ mod tests {
             Some("kill_process")
         );
         assert_eq!(lacking(""), Some("kill_process"));
+    }
+
+    #[test]
+    fn a_second_listener_is_refused_and_this_thread_has_none() {
+        probe_listener().expect("a listener");
+        probe_listener().expect("a listener again");
+        let under_one = std::thread::spawn(|| {
+            cofferdam_sys::process::set_no_new_privs().unwrap();
+            // Lets threads be made, as nothing but programs is heard of.
+            let filter = Profile::new(Action::Allow).observed(0);
+            let filter = filter.compile(Arch::native()).unwrap();
+            let _listener = filter.apply_with_listener().unwrap();
+            probe_listener()
+        });
+        let refused = under_one.join().unwrap().expect_err("a second listener");
+        assert!(
+            refused.to_string().contains("one listener at most"),
+            "{refused}"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The system call filter.
 
-use super::{Context, require};
+use super::{Context, observed, require};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_policy::{Enforce, Layer, NetworkMode, SyscallIntent, SyscallProfile};
@@ -8,6 +8,7 @@ use cofferdam_seccomp::{Action, Arch, Condition, Filter, Intent, Profile, Rule, 
 
 pub(super) fn prepare(
     context: &Context<'_>,
+    mark: Option<u64>,
     reports: &mut Vec<LayerReport>,
 ) -> Result<Vec<Filter>, BuildError> {
     let asked = context.policy.layers.seccomp;
@@ -31,12 +32,24 @@ pub(super) fn prepare(
             filters.push(no_connection_by_data()?);
             report.add("no connection but by connect(2)");
         }
-        add(
-            context,
-            &context.policy.syscalls.profile,
-            &mut filters,
-            &mut report,
-        )?;
+        let mut profiles = Vec::new();
+        add(context, &context.policy.syscalls.profile, &mut profiles)?;
+        let last = profiles.len().saturating_sub(1);
+        for (index, (name, mut profile)) in profiles.into_iter().enumerate() {
+            // There can be one listener.
+            if let Some(mark) = mark.filter(|_| index == last) {
+                profile = observed::observe(profile, mark, &mut report);
+            }
+            let filter = profile.compile(Arch::native())?;
+            let named = name.map(|name| format!("{name} profile, {} instructions", filter.len()));
+            report.in_force.extend(named);
+            filters.push(filter);
+        }
+        let allow = &context.policy.syscalls.allow;
+        let allowed = allow.iter().map(|one| format!("{} allowed", one.name()));
+        report.in_force.extend(allowed);
+    } else if mark.is_some() {
+        report.weaker.push(observed::without_filter());
     }
     reports.push(report);
     Ok(filters)
@@ -59,25 +72,22 @@ fn no_connection_by_data() -> Result<Filter, BuildError> {
     Ok(profile.compile(Arch::native())?)
 }
 
-/// Adds the filter of a profile; of several, the kernel takes the strictest answer (seccomp(2)).
+/// Adds a profile with its name; of several filters, the kernel takes the strictest answer (seccomp(2)).
 fn add(
     context: &Context<'_>,
     profile: &SyscallProfile,
-    filters: &mut Vec<Filter>,
-    report: &mut LayerReport,
+    profiles: &mut Vec<(Option<&'static str>, Profile)>,
 ) -> Result<(), BuildError> {
     let (name, profile) = match profile {
         SyscallProfile::Default => ("default", Profile::general()),
         SyscallProfile::Strict => ("strict", Profile::strict()),
         SyscallProfile::Oci(path) => {
             // The built-in profiles refuse it themselves.
-            filters.push(Profile::no_set_user_id_files().compile(Arch::native())?);
+            profiles.push((None, Profile::no_set_user_id_files()));
             ("OCI", oci(path)?)
         }
         SyscallProfile::Stacked(all) => {
-            return all
-                .iter()
-                .try_for_each(|one| add(context, one, filters, report));
+            return all.iter().try_for_each(|one| add(context, one, profiles));
         }
         other => return Err(unsupported(other)),
     };
@@ -97,13 +107,7 @@ fn add(
         // same user: a processor limit of nothing ends any of them. 0 is the caller itself.
         profile = profile.rule("prlimit64", Rule::allow_if([Condition::dword_eq(0, 0)]));
     }
-    let filter = profile.compile(Arch::native())?;
-    report.add(format!("{name} profile, {} instructions", filter.len()));
-    let allowed = allow
-        .iter()
-        .map(|intent| format!("{} allowed", intent.name()));
-    report.in_force.extend(allowed);
-    filters.push(filter);
+    profiles.push((Some(name), profile));
     Ok(())
 }
 
