@@ -30,6 +30,7 @@ mod egress;
 mod enforcement;
 mod environment;
 mod error;
+mod families;
 mod host;
 mod identity;
 #[cfg(feature = "image")]

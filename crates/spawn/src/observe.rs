@@ -10,6 +10,8 @@
 
 mod arguments;
 
+pub use arguments::family;
+
 use crate::error::SpawnError;
 use crate::start::host;
 use cofferdam_sys::poll::Poll;

@@ -29,7 +29,7 @@ pub(super) fn read(call: &Notification) -> Exec {
     } else {
         (at[1], at[2])
     };
-    let (pid, parent) = process(call.pid);
+    let (pid, parent) = family(call.pid);
     let mut exec = Exec {
         pid,
         parent,
@@ -46,8 +46,9 @@ pub(super) fn read(call: &Notification) -> Exec {
     exec
 }
 
-/// The process of a thread and its parent.
-fn process(thread: u32) -> (u32, u32) {
+/// The process that a thread belongs to, and its parent, as this process numbers them; 0 for a parent that is not
+/// known.
+pub fn family(thread: u32) -> (u32, u32) {
     if let Ok(family) = process::family(thread) {
         return family;
     }
