@@ -87,6 +87,8 @@ pub enum Reason {
     Limit,
     /// A secret could not be had.
     Secret,
+    /// What would have been allowed could not be recorded.
+    Unrecorded,
 }
 
 impl fmt::Display for Reason {
@@ -105,6 +107,7 @@ impl fmt::Display for Reason {
             Reason::Protocol => "this protocol has no way out",
             Reason::Limit => "a limit of the gate is reached",
             Reason::Secret => "a secret could not be had",
+            Reason::Unrecorded => "it cannot be recorded",
         })
     }
 }

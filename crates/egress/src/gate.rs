@@ -1,6 +1,7 @@
 //! The gate: a thread of its own with a runtime of its own, that serves the sockets of sandboxes.
 
 mod accept;
+mod admit;
 mod agent;
 mod ask;
 mod connection;
@@ -20,6 +21,7 @@ mod sockets;
 mod stream;
 mod thread;
 
+pub use admit::Admit;
 pub use ask::{Ask, Question, Verdict};
 pub use resolve::{NoAddress, Resolve};
 pub use settings::{Settings, StartError};
@@ -29,8 +31,10 @@ use crate::{Authority, Rules};
 use shared::Shared;
 use std::io;
 use std::net::TcpListener;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use thread::{Order, Thread};
 
 /// A gate. Dropping it ends its thread, every connection, and every secret's value.
@@ -41,12 +45,18 @@ pub struct Gate {
     environments: AtomicU64,
 }
 
-/// An environment that is served. Dropping it closes its sockets and connections.
+/// An environment that is served. Dropping it closes its sockets and connections, and waits until all of
+/// their events have been told: for a second at most, and not at all on the gate's own thread.
 #[derive(Debug)]
 pub struct Attached {
     id: u64,
     orders: thread::Orders,
+    /// Disconnected once nothing of the environment is left.
+    gone: Mutex<Receiver<()>>,
 }
+
+/// How long is waited for the gate's thread, which something that hears of events may hold up.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Gate {
     /// Checks what it is started with. Its thread starts with the first [`Gate::attach`].
@@ -69,8 +79,22 @@ impl Gate {
         sockets.prepare()?;
         let orders = self.thread.orders(&self.shared)?;
         let id = self.environments.fetch_add(1, Ordering::Relaxed);
-        orders.send(Order::Attach(id, Box::new(sockets)));
-        Ok(Attached { id, orders })
+        let (left, gone) = channel();
+        orders.send(Order::Attach(id, Box::new(sockets), left));
+        let gone = Mutex::new(gone);
+        Ok(Attached { id, orders, gone })
+    }
+
+    /// Waits until the events of all that was decided before have been told: for a second at most, and
+    /// not at all on the gate's own thread.
+    pub fn settle(&self) {
+        if let Some(orders) = self.thread.started()
+            && !orders.is_own_thread()
+        {
+            let (left, settled) = channel();
+            orders.send(Order::Settle(left));
+            let _ = settled.recv_timeout(PATIENCE);
+        }
     }
 
     /// Replaces the rules; connections that they no longer allow are closed at once. What is looked
@@ -119,5 +143,9 @@ impl Attached {
 impl Drop for Attached {
     fn drop(&mut self) {
         self.orders.send(Order::Detach(self.id));
+        if !self.orders.is_own_thread() {
+            let gone = self.gone.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = gone.recv_timeout(PATIENCE);
+        }
     }
 }

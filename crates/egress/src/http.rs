@@ -59,8 +59,8 @@ pub(crate) struct Asked {
 pub(crate) trait Judge: Send + Sync + 'static {
     /// Decides.
     fn judge(&self, asked: Asked) -> Pin<Box<dyn Future<Output = Result<(), Denial>> + Send + '_>>;
-    /// What was put into an allowed request.
-    fn used(&self, asked: &Asked, secrets: &[String]);
+    /// An allowed request is about to be sent on, with these secrets in it. It is not where this fails.
+    fn admit(&self, asked: &Asked, secrets: &[String]) -> Result<(), Denial>;
     /// A request was refused for what it is (malformed, other name, secret), or could not be
     /// answered (the server is unreachable).
     fn refused(&self, asked: Option<&Asked>, denial: &Denial);

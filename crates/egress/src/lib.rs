@@ -22,8 +22,8 @@ mod tls;
 pub use decision::Rules;
 pub use event::{Decision, Event, EventKind, Events};
 pub use gate::{
-    Ask, Attached, Gate, Inside, NoAddress, Question, Resolve, Settings, Sockets, StartError,
-    Verdict,
+    Admit, Ask, Attached, Gate, Inside, NoAddress, Question, Resolve, Settings, Sockets,
+    StartError, Verdict,
 };
 pub use host::{Host, HostError};
 pub use tls::{Authority, AuthorityError, RootsError, bundle, roots};

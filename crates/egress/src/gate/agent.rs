@@ -26,7 +26,7 @@ impl Signatures<'_> {
             key: key.to_owned(),
         };
         let decision = match decided {
-            Ok(()) => Decision::Allowed(format!("the policy gives the key {key}")),
+            Ok(()) => Decision::Allowed(rule(key)),
             Err(denied) => Decision::Denied(denied),
         };
         self.0.tell(kind, decision);
@@ -41,6 +41,10 @@ impl Consent for Signatures<'_> {
                 Some(asking) => asking.sign(&key).await,
                 None => Ok(()),
             };
+            let decided = decided.and_then(|()| {
+                let kind = EventKind::Signature { key: key.clone() };
+                self.0.admit(kind, &rule(&key))
+            });
             let allowed = decided.is_ok();
             self.tell(&key, decided);
             allowed
@@ -51,4 +55,9 @@ impl Consent for Signatures<'_> {
         let remedy = format!("name the key {key} in the policy: ssh_agent, --ssh-agent {key}");
         self.tell(key, Err(denial(Reason::NotAllowed, remedy)));
     }
+}
+
+/// What allows a signature.
+fn rule(key: &str) -> String {
+    format!("the policy gives the key {key}")
 }

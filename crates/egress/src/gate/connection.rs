@@ -73,6 +73,10 @@ pub(super) struct Opened {
 /// Decides about a connection, and connects to the server.
 pub(super) async fn open(visit: &mut Visit, client: &TcpStream) -> Result<Opened, Denial> {
     let (way, by) = decide(&visit.environment, &visit.host, visit.port).await?;
+    visit.admit(match &way {
+        Way::Through(rule) => rule,
+        Way::LookInto => LOOKED_INTO,
+    })?;
     let server = dial(&visit.environment, &visit.host, visit.port).await?;
     visit.address = server.peer_addr().ok();
     for stream in [client, &server] {

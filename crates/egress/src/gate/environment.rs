@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
@@ -27,6 +28,8 @@ pub(super) struct Environment {
     pub(super) id: u64,
     pub(super) shared: Arc<Shared>,
     memory: Mutex<Memory>,
+    /// Dropped with the last that is left of it, after all has been told.
+    _left: Sender<()>,
 }
 
 /// The answer of a hook, once there is one: whether its yes holds for good.
@@ -42,11 +45,12 @@ struct Memory {
 }
 
 impl Environment {
-    pub(super) fn new(id: u64, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(id: u64, shared: Arc<Shared>, left: Sender<()>) -> Self {
         Self {
             id,
             shared,
             memory: Mutex::default(),
+            _left: left,
         }
     }
 

@@ -33,26 +33,41 @@ impl Visit {
     /// Tells that the connection was denied.
     pub(super) fn tell_denied(&self, denied: Option<Denial>) {
         let Some(denied) = denied else { return };
-        let kind = EventKind::Connection {
+        self.environment
+            .tell(self.beginning(), Decision::Denied(denied));
+    }
+
+    /// Has the connection admitted that this rule allows.
+    pub(super) fn admit(&self, rule: &str) -> Result<(), Denial> {
+        self.environment.admit(self.beginning(), rule)
+    }
+
+    /// The connection before anything has gone over it.
+    fn beginning(&self) -> EventKind {
+        EventKind::Connection {
             host: self.host.clone(),
             port: self.port,
             address: self.address,
             sent: 0,
             received: 0,
             duration: Duration::ZERO,
-        };
-        self.environment.tell(kind, Decision::Denied(denied));
+        }
     }
 
-    fn request(&self, asked: Option<&Asked>, secrets: &[String], decision: Decision) {
+    fn request(&self, asked: Option<&Asked>, secrets: &[String]) -> EventKind {
         let redact = |text: &str| self.environment.shared.secrets.redact(text).into_owned();
-        let kind = EventKind::Request {
+        EventKind::Request {
             host: self.host.clone(),
             port: self.port,
             method: asked.map(|asked| redact(&asked.method)).unwrap_or_default(),
             path: asked.map(|asked| redact(&asked.path)).unwrap_or_default(),
             secrets: secrets.to_vec(),
-        };
+        }
+    }
+
+    fn tell_refused(&self, asked: Option<&Asked>, denied: &Denial) {
+        let kind = self.request(asked, &[]);
+        let decision = Decision::Denied(denied.clone());
         self.environment.tell(kind, decision);
     }
 }
@@ -90,24 +105,25 @@ impl Judge for Requests {
         Box::pin(async move {
             let decided = self.decide(&asked).await;
             if let Err(denied) = &decided {
-                let decision = Decision::Denied(denied.clone());
-                self.visit.request(Some(&asked), &[], decision);
+                self.visit.tell_refused(Some(&asked), denied);
             }
             decided
         })
     }
 
-    fn used(&self, asked: &Asked, secrets: &[String]) {
+    fn admit(&self, asked: &Asked, secrets: &[String]) -> Result<(), Denial> {
         let by = match self.by {
             By::Rules => "the rules",
             By::Hook => "the decision hook",
         };
-        let decision = Decision::Allowed(by.into());
-        self.visit.request(Some(asked), secrets, decision);
+        let kind = self.visit.request(Some(asked), secrets);
+        let environment = &self.visit.environment;
+        environment.admit(kind.clone(), by)?;
+        environment.tell(kind, Decision::Allowed(by.into()));
+        Ok(())
     }
 
     fn refused(&self, asked: Option<&Asked>, denial: &Denial) {
-        let decision = Decision::Denied(denial.clone());
-        self.visit.request(asked, &[], decision);
+        self.visit.tell_refused(asked, denial);
     }
 }

@@ -1,6 +1,6 @@
 //! What a gate is started with.
 
-use super::{Ask, Resolve};
+use super::{Admit, Ask, Resolve};
 use crate::secret::{Provided, SecretsError};
 use crate::{AuthorityError, Events, Rules};
 use cofferdam_policy::{Forward, Secret, SshAgent};
@@ -26,6 +26,8 @@ pub struct Settings {
     pub ask_deadline: Duration,
     /// Where events go.
     pub events: Option<Events>,
+    /// Asked before anything is let through.
+    pub admit: Option<Admit>,
     /// Services of the host that can be reached from inside; the index of each is that of its socket.
     pub forward: Vec<Forward>,
     /// The ssh-agent.
@@ -47,6 +49,7 @@ impl Default for Settings {
             ask: None,
             ask_deadline: ASK_DEADLINE,
             events: None,
+            admit: None,
             forward: Vec::new(),
             ssh_agent: None,
             resolve: None,

@@ -2,7 +2,7 @@
 
 use super::ask::Asking;
 use super::resolve::{Resolver, System};
-use super::{Settings, StartError};
+use super::{Admit, Settings, StartError};
 use crate::decision::{Denial, Reason};
 use crate::secret::Secrets;
 use crate::tls::Interception;
@@ -28,6 +28,7 @@ pub(super) struct Shared {
     /// Places for connections of all environments; more wait in the listeners' queues.
     pub(super) places: Arc<Semaphore>,
     events: Option<Events>,
+    pub(super) admit: Option<Admit>,
 }
 
 /// The most connections at one time.
@@ -56,6 +57,7 @@ impl Shared {
             ssh_agent: settings.ssh_agent.map(agent).transpose()?,
             places: Arc::new(Semaphore::new(places())),
             events: settings.events,
+            admit: settings.admit,
         })
     }
 

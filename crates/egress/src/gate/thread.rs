@@ -7,8 +7,9 @@ use nix::sys::signal::SigSet;
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -18,20 +19,31 @@ const BLOCKING_THREADS: usize = 16;
 
 /// What the thread is told.
 pub(super) enum Order {
-    Attach(u64, Box<Sockets>),
+    /// The sender is dropped when nothing of the environment is left.
+    Attach(u64, Box<Sockets>, Sender<()>),
     Detach(u64),
+    /// The sender is dropped when what was decided before has been told.
+    Settle(Sender<()>),
     Publish(u64, TcpListener, u16, Arc<dyn Inside>),
     End,
 }
 
 /// How the thread is told.
 #[derive(Clone, Debug)]
-pub(super) struct Orders(UnboundedSender<Order>);
+pub(super) struct Orders {
+    sender: UnboundedSender<Order>,
+    thread: ThreadId,
+}
 
 impl Orders {
     /// A thread that is gone serves nothing, so there is nothing to tell it.
     pub(super) fn send(&self, order: Order) {
-        let _ = self.0.send(order);
+        let _ = self.sender.send(order);
+    }
+
+    /// Whether this is the thread that is told, which cannot wait for itself.
+    pub(super) fn is_own_thread(&self) -> bool {
+        std::thread::current().id() == self.thread
     }
 }
 
@@ -63,9 +75,18 @@ impl Thread {
                 // A lookup that the host's resolver takes its time for is not waited for.
                 runtime.shutdown_background();
             })?;
-        let orders = Orders(sender);
+        let orders = Orders {
+            sender,
+            thread: thread.thread().id(),
+        };
         *slot = Some((orders.clone(), thread));
         Ok(orders)
+    }
+
+    /// How it is told something, if it has been started.
+    pub(super) fn started(&self) -> Option<Orders> {
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(slot.as_ref()?.0.clone())
     }
 }
 
@@ -75,7 +96,7 @@ impl Drop for Thread {
         if let Some((orders, thread)) = slot.take() {
             orders.send(Order::End);
             // What hears of events may hold the last handle, and lets go of it on this very thread.
-            if thread.thread().id() != std::thread::current().id() {
+            if !orders.is_own_thread() {
                 let _ = thread.join();
             }
         }
@@ -87,11 +108,12 @@ async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
     let mut served: HashMap<u64, JoinSet<()>> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
-            Order::Attach(id, sockets) => {
-                let environment = Arc::new(Environment::new(id, Arc::clone(&shared)));
+            Order::Attach(id, sockets, left) => {
+                let environment = Arc::new(Environment::new(id, Arc::clone(&shared), left));
                 served.insert(id, environment.serve(*sockets));
             }
             Order::Detach(id) => drop(served.remove(&id)),
+            Order::Settle(left) => drop(left),
             Order::Publish(id, listener, port, inside) => {
                 if let Some(tasks) = served.get_mut(&id) {
                     let shared = Arc::clone(&shared);

@@ -83,7 +83,10 @@ impl Forward {
                 return Ok(refusal::denied(StatusCode::BAD_GATEWAY, &denial));
             }
         };
-        self.service.judge.used(&asked, used.names());
+        if let Err(denial) = self.service.judge.admit(&asked, used.names()) {
+            self.service.judge.refused(Some(&asked), &denial);
+            return Ok(refusal::denied(StatusCode::FORBIDDEN, &denial));
+        }
         let scrubber = Some(used.scrubber()).filter(|scrubber| !scrubber.is_idle());
         if scrubber.is_some() {
             // Compressed frames could not be looked into.

@@ -46,5 +46,6 @@ fn why(reason: Reason) -> &'static str {
         Reason::Protocol => "this way of using HTTP leads nowhere from here",
         Reason::Limit => "a limit is exceeded",
         Reason::Secret => "a secret cannot be used for this request",
+        Reason::Unrecorded => "the request cannot be recorded",
     }
 }

@@ -1,6 +1,7 @@
 //! The gate over real sockets, through its public interface: a program inside is a std client, a
 //! server outside is a thread.
 
+mod admit;
 mod carry;
 mod decide;
 mod dns;

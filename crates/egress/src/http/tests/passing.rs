@@ -22,6 +22,19 @@ async fn a_denied_request_leaves_the_connection_usable() {
 }
 
 #[tokio::test]
+async fn what_cannot_be_recorded_is_not_sent_on() {
+    let lost = "GET /unrecorded HTTP/1.1\r\nHost: site.test\r\n\r\n";
+    let last = "GET /fine HTTP/1.1\r\nHost: site.test\r\nConnection: close\r\n\r\n";
+    let (answer, notes) = exchange(format!("{lost}{last}").as_bytes()).await;
+    assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+    assert!(answer.contains("cannot be recorded"), "{answer}");
+    assert!(!answer.contains("GET /unrecorded"), "{answer}");
+    assert!(answer.contains("GET /fine site.test"), "{answer}");
+    assert_eq!(*notes.refused.lock().unwrap(), [Reason::Unrecorded]);
+    assert_eq!(notes.used.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn what_is_about_one_connection_ends_at_it() {
     let mut rig = rig(Version::Http1).await;
     rig.program

@@ -45,8 +45,12 @@ impl Judge for Notes {
         })
     }
 
-    fn used(&self, _: &Asked, secrets: &[String]) {
+    fn admit(&self, asked: &Asked, secrets: &[String]) -> Result<(), Denial> {
+        if asked.path.starts_with("/unrecorded") {
+            return Err(denial(Reason::Unrecorded));
+        }
         self.used.lock().unwrap().push(secrets.to_vec());
+        Ok(())
     }
 
     fn refused(&self, _: Option<&Asked>, denial: &Denial) {
