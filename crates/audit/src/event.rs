@@ -318,7 +318,10 @@ pub struct Network {
 pub enum NetworkAct {
     /// A name was looked up.
     Lookup,
-    /// A connection.
+    /// A connection that is let through is about to be opened. It is told of again, with its figures, when
+    /// it has ended.
+    Opening,
+    /// A connection that was denied or has ended.
     Connection,
     /// A request of a connection that is looked into.
     Request,

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub mod denial;
+#[cfg(feature = "log")]
+mod digest;
 pub mod event;
 mod id;
 mod recorder;
@@ -10,6 +12,8 @@ mod sink;
 mod text;
 
 pub use denial::{Confidence, Denial};
+#[cfg(feature = "log")]
+pub use digest::digest;
 pub use event::{Event, Record};
 pub use id::{SpanId, TraceId};
 pub use recorder::{Audit, AuditBuilder, OnFailure, Redact};

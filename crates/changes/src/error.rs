@@ -48,6 +48,10 @@ pub enum ApplyError {
     Lock { origin: String, source: io::Error },
     #[error("nothing was applied")]
     Read(#[from] ReadError),
+    #[error(
+        "a change could not be recorded, so that it and those after it were not applied: {source}"
+    )]
+    Record { source: io::Error },
 }
 
 /// Why a tree could not be removed to the last entry.

@@ -4,6 +4,7 @@ use crate::egress::{Egress, Hooks};
 use crate::error::BuildError;
 use crate::lower::{self, Observe, Start};
 use crate::sandbox::Sandbox;
+use cofferdam_audit::Audit;
 use cofferdam_policy::{
     Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Secret, Syscalls,
 };
@@ -17,6 +18,7 @@ use std::path::PathBuf;
 pub struct SandboxBuilder {
     policy: Policy,
     pub(crate) hooks: Hooks,
+    audit: Option<Audit>,
 }
 
 impl SandboxBuilder {
@@ -114,6 +116,14 @@ impl SandboxBuilder {
         self
     }
 
+    /// Records what all commands and sessions of the sandbox do. What this cannot record is not done: no
+    /// environment is put up, no program started, no connection opened and no change applied
+    /// ([`OnFailure`](crate::audit::OnFailure)).
+    pub fn audit(mut self, audit: Audit) -> Self {
+        self.audit = Some(audit);
+        self
+    }
+
     /// Checks the policy, looks at the host, and prepares every layer. Relative paths are taken
     /// from the current directory. No process is started and nothing on the host is changed.
     ///
@@ -125,6 +135,11 @@ impl SandboxBuilder {
         let mut policy = self.policy.rebase(&here);
         policy.validate()?;
         let egress = Egress::start(&mut policy, &self.hooks)?;
-        lower::lower(policy, &Start::default(), egress, Observe::Nothing).map(Sandbox::new)
+        let observe = match self.audit {
+            Some(_) => Observe::Programs,
+            None => Observe::Nothing,
+        };
+        let start = Start::default();
+        lower::lower(policy, &start, egress, self.audit, observe).map(Sandbox::new)
     }
 }

@@ -1,12 +1,15 @@
 //! A running command.
 
+use crate::command::Begun;
 use crate::egress::Attachment;
 use crate::enforcement::Enforcement;
 use crate::error::{SignalError, WaitError};
 use crate::lower::Lowered;
 use crate::output::{ExitStatus, Output};
 use crate::pty::Pty;
-use cofferdam_spawn::Process;
+use crate::record::{CommandRecord, Leaves};
+use cofferdam_audit::Denial;
+use cofferdam_spawn::{Ended, Process};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -43,25 +46,54 @@ struct Running {
     /// Keeps what the sandbox holds on the host (private directories of a host without
     /// namespaces, layers on disk) as long as the child runs.
     lowered: Arc<Lowered>,
+    /// What is recorded of it.
+    record: CommandRecord,
+    leaves: Leaves,
     ended: Option<ExitStatus>,
+}
+
+impl Running {
+    /// What is to be done when the program has ended.
+    fn end(&mut self, ended: Ended) -> ExitStatus {
+        self.attachment = None;
+        if let (None, Some(egress)) = (self.process.init_id(), &self.lowered.egress) {
+            // The session's gate goes on, and may not yet have told of this program's last connection.
+            egress.settle();
+        }
+        let status = ExitStatus::new(ended, self.lowered.take_away());
+        self.record.ended(&self.lowered, &status, &self.leaves);
+        self.ended = Some(status.clone());
+        status
+    }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.ended.is_none() && self.lowered.watch.is_some() {
-            self.process.end();
-            self.lowered.take_away();
+        if self.ended.is_some() || (self.lowered.watch.is_none() && self.lowered.audit.is_none()) {
+            return;
         }
+        let _ = self.process.kill();
+        let ended = match self.process.wait(Some(DROPPED)) {
+            Ok(Some(ended)) => ended,
+            // Nothing more is known of it than that.
+            _ => {
+                self.process.end();
+                Ended {
+                    signal: Some(libc::SIGKILL),
+                    ..Ended::default()
+                }
+            }
+        };
+        self.end(ended);
     }
 }
 
+/// How long the end of a program is awaited that was dropped and killed.
+const DROPPED: Duration = Duration::from_secs(2);
+
 impl Child {
     pub(crate) fn new(
-        process: Process,
-        attachment: Option<Attachment>,
-        init: u32,
-        enforcement: Enforcement,
-        lowered: Arc<Lowered>,
+        begun: Begun,
         pty: Option<Pty>,
         streams: [(Option<OwnedFd>, Option<JoinHandle<()>>); 3],
     ) -> Self {
@@ -72,14 +104,16 @@ impl Child {
             stdout: stdout.map(ChildStdout::from),
             stderr: stderr.map(ChildStderr::from),
             pty,
+            enforcement: Enforcement::of_child(Arc::clone(&begun.lowered.reports)),
             running: Running {
-                process,
-                attachment,
-                lowered,
+                process: begun.process,
+                attachment: begun.attachment,
+                lowered: begun.lowered,
+                leaves: begun.leaves,
+                record: begun.record,
                 ended: None,
             },
-            init,
-            enforcement,
+            init: begun.init,
             relays: [out, err],
         }
     }
@@ -99,6 +133,18 @@ impl Child {
     pub fn published(&self) -> &[SocketAddr] {
         let attachment = self.running.attachment.as_ref();
         attachment.map_or(&[], Attachment::published)
+    }
+
+    /// What the program was refused so far, each thing once: at most 256, with
+    /// [`Child::denials_left_out`] more. In a [`Session`](crate::Session), what the network denied is among
+    /// them whichever program of the session asked for it, while this one ran.
+    pub fn denials(&self) -> Vec<Denial> {
+        self.running.record.told().denials
+    }
+
+    /// How many denials came that [`Child::denials`] does not list.
+    pub fn denials_left_out(&self) -> u64 {
+        self.running.record.told().left_out
     }
 
     /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
@@ -170,12 +216,38 @@ impl Child {
                 stderr.map_or(Ok(Vec::new()), read),
             ),
         };
-        Ok(Output {
-            stdout: stdout.map_err(WaitError::Read)?,
-            stderr: stderr.map_err(WaitError::Read)?,
-            status: self.wait()?,
+        let (stdout, stderr) = (
+            stdout.map_err(WaitError::Read)?,
+            stderr.map_err(WaitError::Read)?,
+        );
+        let status = self.wait()?;
+        Ok(self.into_output(status, stdout, stderr))
+    }
+
+    /// The output of a program that has ended, with what can be concluded from it.
+    pub(crate) fn into_output(
+        mut self,
+        status: ExitStatus,
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+    ) -> Output {
+        let Running {
+            record, lowered, ..
+        } = &mut self.running;
+        record.infer(
+            lowered,
+            &status,
+            if stderr.is_empty() { &stdout } else { &stderr },
+        );
+        let told = record.told();
+        Output {
+            status,
+            stdout,
+            stderr,
             enforcement: self.enforcement.clone(),
-        })
+            denials: told.denials,
+            denials_left_out: told.left_out,
+        }
     }
 
     fn poll(&mut self, limit: Option<Duration>) -> Result<Option<ExitStatus>, WaitError> {
@@ -193,10 +265,7 @@ impl Child {
                 let _ = relay.join();
             }
         }
-        self.running.attachment = None;
-        let status = ExitStatus::new(ended, self.running.lowered.take_away());
-        self.running.ended = Some(status.clone());
-        Ok(Some(status))
+        Ok(Some(self.running.end(ended)))
     }
 }
 

@@ -2,16 +2,17 @@
 
 use crate::child::Child;
 use crate::egress::Attachment;
-use crate::enforcement::Enforcement;
 use crate::environment;
 use crate::error::{RunError, SpawnError};
 use crate::lower::Lowered;
 use crate::output::{ExitStatus, Output};
 use crate::pool::{self, Ready};
 use crate::pty::{Pty, PtySize};
+use crate::record::{self, Asked, CommandRecord, Leaves, Recorder};
 use crate::sandbox::Sandbox;
 use crate::session;
 use crate::stdio::{Stdio, Stream, Which};
+use cofferdam_audit::event::Context;
 use cofferdam_spawn::Process;
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr, OsString};
@@ -38,6 +39,8 @@ pub struct Command {
     timeout: Option<Duration>,
     streams: [Option<Stdio>; 3],
     terminal: Option<PtySize>,
+    /// The tool call under which it is started.
+    under: Context,
 }
 
 /// Where a command is started.
@@ -52,11 +55,30 @@ enum Place {
 }
 
 /// A program that was started, the process id of the init it runs under, and what was prepared for it.
-struct Begun {
-    process: Process,
-    attachment: Option<Attachment>,
-    init: u32,
-    lowered: Arc<Lowered>,
+pub(crate) struct Begun {
+    pub(crate) process: Process,
+    pub(crate) attachment: Option<Attachment>,
+    pub(crate) init: u32,
+    pub(crate) lowered: Arc<Lowered>,
+    pub(crate) record: CommandRecord,
+    /// What it will leave in overlays of its own.
+    pub(crate) leaves: Leaves,
+}
+
+/// Why a start failed.
+struct Failed {
+    error: SpawnError,
+    /// The record has it already.
+    recorded: bool,
+}
+
+impl From<SpawnError> for Failed {
+    fn from(error: SpawnError) -> Self {
+        Self {
+            error,
+            recorded: false,
+        }
+    }
 }
 
 impl Command {
@@ -86,6 +108,7 @@ impl Command {
             timeout: None,
             streams: [const { None }; 3],
             terminal: None,
+            under: Context::default(),
         }
     }
 
@@ -173,6 +196,14 @@ impl Command {
         self
     }
 
+    /// Starts it under a tool call: all that is recorded of it carries the span and the trace of this
+    /// context. In a [`Session`](crate::Session), [`Session::under`](crate::Session::under) says how far that
+    /// goes for what the gate decides.
+    pub fn under(&mut self, context: &Context) -> &mut Self {
+        self.under = context.clone();
+        self
+    }
+
     /// Starts the command. Returns when the program has been executed behind the whole wall;
     /// blocks for that long (about a millisecond).
     ///
@@ -200,6 +231,15 @@ impl Command {
     }
 
     pub(crate) fn spawn_with(&mut self, defaults: [Stdio; 3]) -> Result<Child, SpawnError> {
+        self.try_spawn(defaults).map_err(|failed| {
+            if !failed.recorded {
+                self.record_failure(&failed.error);
+            }
+            failed.error
+        })
+    }
+
+    fn try_spawn(&self, defaults: [Stdio; 3]) -> Result<Child, Failed> {
         let command = self.resolve()?;
         let defaults = match self.terminal {
             None => defaults,
@@ -230,21 +270,11 @@ impl Command {
             stdout.inner.as_fd(),
             stderr.inner.as_fd(),
         ];
-        let Begun {
-            mut process,
-            attachment,
-            init,
-            lowered,
-        } = self.start(&command, streams)?;
-        let pty = process.take_terminal().map(Pty::new);
-        let enforcement = Enforcement::of_child(Arc::clone(&lowered.reports));
+        let mut begun = self.start(&command, streams)?;
+        let pty = begun.process.take_terminal().map(Pty::new);
         // The program's ends of the pipes must close here, or the host never reads their end.
         Ok(Child::new(
-            process,
-            attachment,
-            init,
-            enforcement,
-            lowered,
+            begun,
             pty,
             [
                 (stdin.pipe, stdin.relay),
@@ -269,19 +299,18 @@ impl Command {
         &self,
         command: &cofferdam_spawn::Command,
         streams: [BorrowedFd<'_>; 3],
-    ) -> Result<Begun, SpawnError> {
+    ) -> Result<Begun, Failed> {
         let published = match (&self.place, &self.lowered.egress) {
             (Place::Alone | Place::Pool(_), Some(egress)) => egress.publish()?,
             _ => Vec::new(),
         };
-        let explain = |error| SpawnError::explain(error, &self.program, command);
-        let (mut process, lowered) = match &self.place {
+        let mut begun = match &self.place {
             Place::Alone => self.start_alone(command, streams)?,
             Place::Pool(pool) => match pool.take() {
-                Some(Ready { session, lowered }) => {
-                    let process = session.spawn_only(command, streams);
+                Some(ready) => {
+                    let begun = self.start_ready(ready, command, streams);
                     pool.refill();
-                    (process.map_err(explain)?, lowered)
+                    begun?
                 }
                 None => {
                     pool.refill();
@@ -292,45 +321,153 @@ impl Command {
                 let session = session.upgrade();
                 let Some((session, live)) = session.as_ref().and_then(|s| Some((s, s.live()?)))
                 else {
-                    return Err(explain(cofferdam_spawn::SpawnError::Ended {
-                        how: "it was dropped".into(),
-                    }));
+                    let how = "it was dropped".into();
+                    let ended = cofferdam_spawn::SpawnError::Ended { how };
+                    return Err(SpawnError::SessionEnded(Box::new(ended)).into());
                 };
-                return Ok(Begun {
-                    process: live.spawn(command, streams).map_err(explain)?,
-                    attachment: None,
-                    init: live.id(),
-                    lowered: Arc::clone(&session.lowered),
-                });
+                let record = self.asked(|asked| session.recorder.command(asked, false))?;
+                let lowered = Arc::clone(&session.lowered);
+                let process = live.spawn(command, streams);
+                let begun = self.begun(process, command, lowered, record)?;
+                let init = live.id();
+                return Ok(Begun { init, ..begun });
             }
         };
-        let init = process.init_id().unwrap_or(0);
-        let attachment = match &lowered.egress {
-            Some(egress) => {
-                let listeners = process.take_listeners();
-                // A command of its own always has its process 1 to itself.
-                let connector = process.connector().ok_or(SpawnError::NoProcess1)?;
-                Some(egress.attach(listeners, published, connector)?)
+        begun.init = begun.process.init_id().unwrap_or(0);
+        if let Some(egress) = &begun.lowered.egress {
+            let listeners = begun.process.take_listeners();
+            // A command of its own always has its process 1 to itself.
+            let connector = begun.process.connector().ok_or(SpawnError::NoProcess1);
+            let recorder = begun.record.recorder();
+            let attached = connector
+                .and_then(|connector| egress.attach(listeners, published, connector, recorder));
+            match attached {
+                Ok(attached) => begun.attachment = Some(attached),
+                Err(error) => {
+                    let Begun {
+                        process, record, ..
+                    } = begun;
+                    drop(process);
+                    return Err(self.failed(record, error));
+                }
             }
-            None => None,
-        };
-        Ok(Begun {
-            process,
-            attachment,
-            init,
-            lowered,
-        })
+        }
+        Ok(begun)
     }
 
     fn start_alone(
         &self,
         command: &cofferdam_spawn::Command,
         streams: [BorrowedFd<'_>; 3],
-    ) -> Result<(Process, Arc<Lowered>), SpawnError> {
+    ) -> Result<Begun, Failed> {
+        if self.lowered.audit.is_some() {
+            // The environment first, so that nothing runs in it before both are recorded.
+            let ready = Ready::new(&self.lowered)?;
+            return self.start_ready(ready, command, streams);
+        }
         let lowered = self.lowered.for_start().map_err(SpawnError::prepare)?;
-        match lowered.plan.spawn(command, streams) {
-            Ok(process) => Ok((process, lowered)),
-            Err(error) => Err(SpawnError::explain(error, &self.program, command)),
+        let recorder = Recorder::start(&lowered, 0)?;
+        let record = self.asked(|asked| recorder.command(asked, true))?;
+        let process = lowered.plan.spawn(command, streams);
+        self.begun(process, command, lowered, record)
+    }
+
+    /// Starts it as the only program of an environment that stands.
+    fn start_ready(
+        &self,
+        ready: Ready,
+        command: &cofferdam_spawn::Command,
+        streams: [BorrowedFd<'_>; 3],
+    ) -> Result<Begun, Failed> {
+        let Ready {
+            session,
+            lowered,
+            recorder,
+            since,
+        } = ready;
+        let record = self.asked(|asked| recorder.command(asked, true))?;
+        let leaves = match recorder.records() {
+            true => Leaves::of(&lowered, session.handed_out(), since),
+            false => Leaves::default(),
+        };
+        let process = session.spawn_only(command, streams);
+        let begun = self.begun(process, command, lowered, record)?;
+        Ok(Begun { leaves, ..begun })
+    }
+
+    /// What a start came to, recorded if that is nothing.
+    fn begun(
+        &self,
+        process: Result<Process, cofferdam_spawn::SpawnError>,
+        command: &cofferdam_spawn::Command,
+        lowered: Arc<Lowered>,
+        record: CommandRecord,
+    ) -> Result<Begun, Failed> {
+        match process {
+            Ok(process) => Ok(Begun {
+                process,
+                attachment: None,
+                init: 0,
+                lowered,
+                record,
+                leaves: Leaves::default(),
+            }),
+            Err(error) => {
+                let error = SpawnError::explain(error, &self.program, command);
+                Err(self.failed(record, error))
+            }
+        }
+    }
+
+    /// What is recorded of it before it is started.
+    fn asked<T>(&self, record: impl FnOnce(&Asked<'_>) -> T) -> T {
+        if self.lowered.audit.is_none() {
+            return record(&Asked::default());
+        }
+        let program = std::iter::once(self.program.as_os_str());
+        let arguments = self.arguments.iter().map(OsString::as_os_str);
+        let argv: Vec<&OsStr> = program.chain(arguments).collect();
+        let set = self.variables.iter().filter(|(_, value)| value.is_some());
+        let variables: Vec<&OsStr> = set.map(|(name, _)| name.as_os_str()).collect();
+        record(&Asked {
+            argv: &argv,
+            directory: &self.directory(),
+            variables: &variables,
+            under: Some(&self.under),
+        })
+    }
+
+    /// Records a failure after its start was recorded.
+    fn failed(&self, record: CommandRecord, error: SpawnError) -> Failed {
+        self.asked(|asked| record.failed(asked, &error));
+        Failed {
+            error,
+            recorded: true,
+        }
+    }
+
+    /// Records a failure before anything was recorded.
+    fn record_failure(&self, error: &SpawnError) {
+        // Where a sink has refused the start, it is not asked again.
+        let Some(audit) = &self.lowered.audit else {
+            return;
+        };
+        if matches!(error, SpawnError::Record(_)) {
+            return;
+        }
+        let session = match &self.place {
+            Place::Session(session) => session.upgrade(),
+            _ => None,
+        };
+        let context = session.map(|session| session.recorder.context());
+        let context = context.unwrap_or_default();
+        self.asked(|asked| record::failed_before(audit, context, asked, error));
+    }
+
+    fn directory(&self) -> PathBuf {
+        match &self.directory {
+            Some(directory) => self.lowered.directory.join(directory),
+            None => self.lowered.directory.clone(),
         }
     }
 
@@ -344,10 +481,7 @@ impl Command {
             },
             &self.variables,
         )?;
-        let directory = match &self.directory {
-            Some(directory) => lowered.directory.join(directory),
-            None => lowered.directory.clone(),
-        };
+        let directory = self.directory();
         let program = Path::new(&self.program);
         let candidates = if self.program.as_bytes().contains(&b'/') {
             vec![c_string("the program's path", program.as_os_str())?]

@@ -256,6 +256,9 @@ pub enum SpawnError {
     /// A thread could not be started.
     #[error("a thread could not be started: {0}")]
     Thread(#[source] io::Error),
+    /// A sink of the record refused what was to be done, so it was not done.
+    #[error("nothing was started: {0}")]
+    Record(#[source] cofferdam_audit::SinkError),
     /// A terminal was asked for, and another stream as well.
     #[error(
         "with a terminal, standard input, output and error are that terminal: set none of them"

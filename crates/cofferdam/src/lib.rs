@@ -41,6 +41,7 @@ mod pool;
 mod preset;
 mod protect;
 mod pty;
+mod record;
 mod review;
 mod sandbox;
 mod session;
@@ -53,6 +54,8 @@ pub mod tokio;
 
 pub use builder::SandboxBuilder;
 pub use child::Child;
+pub use cofferdam_audit as audit;
+pub use cofferdam_audit::{Audit, Confidence, Denial};
 pub use cofferdam_changes::{
     Applied, ApplyError, Change, Conflict, ConflictReason, Diff, FileType, Kind as ChangeKind,
     ReadError, Refusal, Refused, Risk, State as FileState, UnifiedDiff,

@@ -22,8 +22,10 @@ use crate::error::BuildError;
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
 use crate::protect::Watch;
+use crate::record::Shown;
 use crate::store::Store;
 use crate::taken::TakenAway;
+use cofferdam_audit::Audit;
 use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
 use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
@@ -60,6 +62,10 @@ pub(crate) struct Lowered {
     pub root: Option<OtherRoot>,
     /// The gate, where the network has rules.
     pub egress: Option<Arc<Egress>>,
+    /// Where events are recorded.
+    pub audit: Option<Audit>,
+    /// What is shown, for conclusions from what programs say.
+    pub shown: Shown,
     /// What was asked to be observed.
     observe: Observe,
 }
@@ -79,18 +85,14 @@ impl Lowered {
     pub(crate) fn for_start(self: &Arc<Self>) -> Result<Arc<Self>, BuildError> {
         match self.store {
             None => Ok(Arc::clone(self)),
-            Some(_) => self.lower_for(&self.start).map(Arc::new),
+            Some(_) => self.again(&self.start).map(Arc::new),
         }
     }
 
-    /// The same policy prepared for another start.
-    pub(crate) fn lower_for(&self, start: &Start) -> Result<Self, BuildError> {
-        lower(
-            self.policy.clone(),
-            start,
-            self.egress.clone(),
-            self.observe,
-        )
+    /// The same policy prepared once more, for such a start.
+    pub(crate) fn again(&self, start: &Start) -> Result<Self, BuildError> {
+        let (policy, egress) = (self.policy.clone(), self.egress.clone());
+        lower(policy, start, egress, self.audit.clone(), self.observe)
     }
 
     /// When the layers of a start that begins now came to be: those of its snapshot, if it has one.
@@ -141,6 +143,7 @@ pub(crate) fn lower(
     policy: Policy,
     start: &Start,
     egress: Option<Arc<Egress>>,
+    audit: Option<Audit>,
     observe: Observe,
 ) -> Result<Lowered, BuildError> {
     let root = root::find(&policy.filesystem.root)?;
@@ -264,6 +267,8 @@ pub(crate) fn lower(
         watch: watch.map(Mutex::new),
         root,
         egress,
+        audit,
+        shown: files.shown,
         observe,
         plan,
         reports: reports.into(),

@@ -2,6 +2,7 @@
 
 use crate::enforcement::Enforcement;
 use crate::taken::TakenAway;
+use cofferdam_audit::Denial;
 use cofferdam_spawn::Ended;
 use std::fmt;
 use std::time::Duration;
@@ -48,6 +49,11 @@ impl ExitStatus {
     /// [`Protect`](crate::policy::Protect).
     pub fn taken_away(&self) -> &[TakenAway] {
         &self.taken
+    }
+
+    /// How often a fork was refused so far by a control group's limit of processes.
+    pub(crate) fn forks_refused(&self) -> Option<u64> {
+        self.ended.cgroup.as_ref()?.forks_refused
     }
 
     /// What the program and all its descendants used.
@@ -124,4 +130,9 @@ pub struct Output {
     pub stderr: Vec<u8>,
     /// What was in force around it.
     pub enforcement: Enforcement,
+    /// What it was refused, as [`Child::denials`](crate::Child::denials) has it, and, where it failed, what
+    /// can be concluded from its standard error ([`Confidence::Inferred`](crate::Confidence::Inferred)).
+    pub denials: Vec<Denial>,
+    /// How many denials came that are not listed.
+    pub denials_left_out: u64,
 }

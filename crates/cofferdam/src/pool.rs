@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::error::SpawnError;
 use crate::lower::Lowered;
+use crate::record::Recorder;
 use crate::sandbox::Sandbox;
 use cofferdam_spawn::Session;
 use cofferdam_sys::process::SignalMask;
@@ -11,7 +12,7 @@ use std::ffi::OsStr;
 use std::num::NonZero;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// Keeps environments of one sandbox ready, each for one command: a command then starts as fast as a
 /// process of the host's own, behind the same walls as any [`Sandbox::command`]. A thread puts a new
@@ -44,13 +45,24 @@ struct State {
 pub(crate) struct Ready {
     pub(crate) session: Session,
     pub(crate) lowered: Arc<Lowered>,
+    pub(crate) recorder: Recorder,
+    /// When its layers came to be.
+    pub(crate) since: SystemTime,
 }
 
 impl Ready {
-    fn new(lowered: &Arc<Lowered>) -> Result<Self, SpawnError> {
+    /// Puts one up.
+    pub(crate) fn new(lowered: &Arc<Lowered>) -> Result<Self, SpawnError> {
         let lowered = lowered.for_start().map_err(SpawnError::prepare)?;
+        let since = lowered.since();
         let session = lowered.plan.start().map_err(SpawnError::explain_start)?;
-        Ok(Self { session, lowered })
+        let recorder = Recorder::start(&lowered, session.id())?;
+        Ok(Self {
+            session,
+            lowered,
+            recorder,
+            since,
+        })
     }
 }
 

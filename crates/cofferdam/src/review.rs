@@ -2,6 +2,7 @@
 
 use crate::error::ChangesError;
 use crate::lower::{Lowered, Overlaid};
+use crate::record::Held;
 use cofferdam_changes::{
     Applied, ApplyError, Change, Changes as Iter, Diff, Owners, ReadError, Tree,
 };
@@ -46,6 +47,8 @@ pub struct Changes {
 pub struct OverlayChanges {
     path: PathBuf,
     tree: Tree,
+    /// What is recorded of them, where they are a session's. Before the layers, which it tells of.
+    held: Option<Arc<Held>>,
     /// Keeps the layers on disk.
     _lowered: Option<Arc<Lowered>>,
 }
@@ -56,6 +59,7 @@ impl Changes {
         lowered: &Arc<Lowered>,
         handed_out: Option<BorrowedFd<'_>>,
         since: SystemTime,
+        held: Option<&Arc<Held>>,
     ) -> Result<Self, ChangesError> {
         let names = lowered.policy.filesystem.protect.names();
         let overlays = lowered.overlaid.iter().filter(|overlaid| !overlaid.root);
@@ -70,7 +74,7 @@ impl Changes {
                 uppers.push(open(layer).map_err(failed)?);
             }
             let lower = overlaid.lower.try_clone().map_err(failed)?;
-            Ok(OverlayChanges::new(
+            let mut changes = OverlayChanges::new(
                 overlaid.source.clone(),
                 lower.into(),
                 uppers,
@@ -78,7 +82,9 @@ impl Changes {
                 overlaid.owners,
                 names.clone(),
                 Some(Arc::clone(lowered)),
-            ))
+            );
+            changes.held = held.cloned();
+            Ok(changes)
         });
         Ok(Self {
             overlays: overlays.collect::<Result<_, _>>()?,
@@ -128,6 +134,7 @@ impl OverlayChanges {
         Self {
             path,
             tree,
+            held: None,
             _lowered: lowered,
         }
     }
@@ -158,9 +165,36 @@ impl OverlayChanges {
     /// What changed on the host in the meantime, and what must not be applied, is left and listed.
     ///
     /// # Errors
-    /// [`ApplyError`] when the layers cannot be read or the directory not be written.
-    pub fn apply(&self, filter: impl FnMut(&Change) -> bool) -> Result<Applied, ApplyError> {
-        self.tree.apply(filter)
+    /// [`ApplyError`] when the layers cannot be read or the directory not be written, or a change not be
+    /// recorded: it and those after it are not applied then.
+    pub fn apply(&self, mut filter: impl FnMut(&Change) -> bool) -> Result<Applied, ApplyError> {
+        let Some(held) = &self.held else {
+            return self.tree.apply(filter);
+        };
+        let mut unrecorded = None;
+        let mut chosen = Vec::new();
+        let applied = self.tree.apply(|change| {
+            if unrecorded.is_some() || !filter(change) {
+                return false;
+            }
+            match held.applying(&self.path, change) {
+                Ok(()) => {
+                    chosen.push((change.path.clone(), change.kind));
+                    true
+                }
+                Err(error) => {
+                    unrecorded = Some(error);
+                    false
+                }
+            }
+        })?;
+        held.applied(&self.path, &chosen, &applied);
+        match unrecorded {
+            Some(error) => Err(ApplyError::Record {
+                source: std::io::Error::other(error),
+            }),
+            None => Ok(applied),
+        }
     }
 
     pub(crate) fn tree(&self) -> &Tree {

@@ -65,7 +65,7 @@ impl Sandbox {
     /// [`SpawnError`]; nothing is left behind then. [`SpawnError::Prepare`] where the snapshot has
     /// changes of a directory that this sandbox shows as no overlay.
     pub fn start_from(&self, snapshot: &Snapshot) -> Result<Session, SpawnError> {
-        let lowered = self.lowered.lower_for(&snapshot.start());
+        let lowered = self.lowered.again(&snapshot.start());
         Session::start(Arc::new(lowered.map_err(SpawnError::prepare)?))
     }
 

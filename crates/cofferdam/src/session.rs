@@ -6,8 +6,11 @@ use crate::enforcement::Enforcement;
 use crate::error::{ChangesError, SpawnError};
 use crate::lower::{Lowered, Overlaid};
 use crate::output::Usage;
+use crate::record::{Held, Recorder};
 use crate::review::{self, Changes};
 use crate::taken::TakenAway;
+use cofferdam_audit::Denial;
+use cofferdam_audit::event::Context;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
@@ -49,6 +52,9 @@ pub(crate) struct Inner {
     since: SystemTime,
     /// Made once, as it remembers what it applied.
     changes: OnceLock<Changes>,
+    pub(crate) recorder: Recorder,
+    /// What is recorded of its changes, where anything is.
+    held: Option<Arc<Held>>,
 }
 
 /// How a session ended.
@@ -69,13 +75,16 @@ impl Session {
         let published = lowered.egress.as_ref().map(|egress| egress.publish());
         let published = published.transpose()?.unwrap_or_default();
         let live = lowered.plan.start().map_err(SpawnError::explain_start)?;
+        let recorder = Recorder::start(&lowered, live.id())?;
         let attachment = match &lowered.egress {
             Some(egress) => {
                 let listeners = live.take_listeners();
-                Some(egress.attach(listeners, published, live.connector())?)
+                Some(egress.attach(listeners, published, live.connector(), &recorder)?)
             }
             None => None,
         };
+        let records = recorder.records() && !lowered.overlaid.is_empty();
+        let held = records.then(|| Arc::new(Held::new(recorder.clone())));
         Ok(Self {
             inner: Arc::new(Inner {
                 attachment,
@@ -83,6 +92,8 @@ impl Session {
                 lowered,
                 since,
                 changes: OnceLock::new(),
+                recorder,
+                held,
             }),
         })
     }
@@ -122,16 +133,39 @@ impl Session {
     /// # Errors
     /// [`ChangesError`] when the layers cannot be opened.
     pub fn changes(&self) -> Result<Changes, ChangesError> {
-        if let Some(changes) = self.inner.changes.get() {
-            return Ok(changes.clone());
+        self.inner.changes()
+    }
+
+    /// Puts what is recorded from now on under a tool call: commands that are started without one of their
+    /// own ([`Command::under`]), and what belongs to no command. Of the context, span and trace are taken.
+    ///
+    /// What the gate decides is known to be this session's, and not which of its commands asked. It is
+    /// recorded under the tool call of the commands that run, if that is one and the same, and under none if
+    /// they are several.
+    pub fn under(&self, context: &Context) {
+        self.inner.recorder.set_under(context);
+    }
+
+    /// What its programs were refused so far, each thing once: at most 256, with
+    /// [`Session::denials_left_out`] more.
+    pub fn denials(&self) -> Vec<Denial> {
+        if let Some(egress) = &self.inner.lowered.egress {
+            egress.settle();
         }
-        let handed_out = self.inner.live().and_then(|live| live.handed_out());
-        let changes = Changes::of(&self.inner.lowered, handed_out, self.inner.since)?;
-        Ok(self.inner.changes.get_or_init(|| changes).clone())
+        self.inner.recorder.denials().all().denials
+    }
+
+    /// How many denials came that [`Session::denials`] does not list.
+    pub fn denials_left_out(&self) -> u64 {
+        self.inner.recorder.denials().all().left_out
     }
 
     pub(crate) fn lowered(&self) -> &Arc<Lowered> {
         &self.inner.lowered
+    }
+
+    pub(crate) fn held(&self) -> Option<Arc<Held>> {
+        self.inner.held.clone()
     }
 
     pub(crate) fn since(&self) -> SystemTime {
@@ -162,16 +196,33 @@ impl Inner {
         self.live.as_ref()
     }
 
+    fn changes(&self) -> Result<Changes, ChangesError> {
+        if let Some(changes) = self.changes.get() {
+            return Ok(changes.clone());
+        }
+        let handed_out = self.live().and_then(|live| live.handed_out());
+        let changes = Changes::of(&self.lowered, handed_out, self.since, self.held.as_ref())?;
+        Ok(self.changes.get_or_init(|| changes).clone())
+    }
+
     fn end(&mut self) -> SessionEnd {
+        // Opened while the session lives: layers in memory are reached through it.
+        let changes = self.held.as_ref().map(|held| (held, self.changes()));
         let Some(live) = self.live.take() else {
             return SessionEnd::default();
         };
         let usage = Usage::of(&live.end());
         self.attachment = None;
-        SessionEnd {
-            usage,
-            taken_away: self.lowered.take_away(),
+        let taken_away = self.lowered.take_away();
+        let recorder = &self.recorder;
+        recorder.taken(&recorder.context(), None, &taken_away);
+        match changes {
+            Some((held, Ok(changes))) => held.list(changes.overlays()),
+            Some((_, Err(error))) => recorder.unseen(&error),
+            None => {}
         }
+        recorder.end(usage.recorded());
+        SessionEnd { usage, taken_away }
     }
 }
 

@@ -331,6 +331,7 @@ fn freeze(session: Session, name: &str) -> Result<Snapshot, SnapshotError> {
     for overlaid in &lowered.overlaid {
         uppers.push(session.upper(overlaid)?);
     }
+    let held = session.held();
     // Nothing writes from here on.
     session.end();
     let mut overlays = Vec::new();
@@ -354,6 +355,9 @@ fn freeze(session: Session, name: &str) -> Result<Snapshot, SnapshotError> {
             Some(libc::EEXIST | libc::ENOTEMPTY) => SnapshotError::Exists(name.to_owned()),
             _ => SnapshotError::io(&path, error),
         })?;
+    if let Some(held) = held {
+        held.keep(name);
+    }
     open_in(&directory, name, DEPTH)
 }
 

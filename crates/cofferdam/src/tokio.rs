@@ -11,6 +11,7 @@ use crate::enforcement::Enforcement;
 use crate::error::{RunError, SignalError, SpawnError, WaitError};
 use crate::output::{ExitStatus, Output};
 use crate::stdio::Stdio;
+use cofferdam_audit::Denial;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
@@ -136,6 +137,16 @@ impl Child {
         self.inner.enforcement()
     }
 
+    /// What the program was refused so far; see [`crate::Child::denials`].
+    pub fn denials(&self) -> Vec<Denial> {
+        self.inner.denials()
+    }
+
+    /// How many denials came that [`Child::denials`] does not list.
+    pub fn denials_left_out(&self) -> u64 {
+        self.inner.denials_left_out()
+    }
+
     /// Closes standard input and waits for the program's end. Every process of the sandbox is gone
     /// when this returns, unless it is one of a [`Session`](crate::Session)'s. Safe to cancel and to call again.
     ///
@@ -193,12 +204,8 @@ impl Child {
         if let Some(pty) = self.pty.take() {
             stdout = read(Some(pty)).await.map_err(WaitError::Read)?;
         }
-        Ok(Output {
-            stdout,
-            stderr,
-            status: self.wait().await?,
-            enforcement: self.inner.enforcement().clone(),
-        })
+        let status = self.wait().await?;
+        Ok(self.inner.into_output(status, stdout, stderr))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::enforcement::LayerReport;
 use crate::error::{BuildError, SpawnError};
+use crate::record::Recorder;
 use cofferdam_policy::{NetworkMode, Policy};
 use cofferdam_spawn::{Connector, Listeners, NetworkPlan};
 use std::ffi::OsString;
@@ -68,7 +69,12 @@ impl Egress {
         _: Listeners,
         _: Vec<Published>,
         _: Connector,
+        _: &Recorder,
     ) -> Result<Attachment, SpawnError> {
+        match *self {}
+    }
+
+    pub(crate) fn settle(&self) {
         match *self {}
     }
 }

@@ -1,11 +1,12 @@
 //! A gate, and what a sandbox has to know of it.
 
 use super::hooks::Hooks;
-use super::sockets::{Attachment, GATE_PORT, Published, Role, roles};
+use super::sockets::{Attachment, GATE_PORT, Published, Role, roles, sockets};
 use super::variables;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::{BuildError, SpawnError};
 use crate::preset::package_clients;
+use crate::record::{Recorder, Routes};
 use cofferdam_egress::{Gate, Rules, Settings};
 use cofferdam_namespaces::{Families, Missing, PreparedRedirect, Redirect};
 use cofferdam_policy::{Enforce, Network, NetworkMode, Policy};
@@ -25,6 +26,8 @@ const ASK_DEADLINE: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Egress {
     gate: Gate,
+    /// Who hears of its events.
+    routes: Routes,
     roles: Vec<Role>,
     redirect: Option<PreparedRedirect>,
     /// Why connections are not redirected, where they are not.
@@ -68,6 +71,8 @@ impl Egress {
         };
         let ipv6 = redirect.is_some_and(|families| families.ipv6);
         let network = policy.network.clone();
+        let routes = Routes::default();
+        let admit = routes.clone();
         let gate = Gate::start(Settings {
             rules: rules(&network),
             secrets: policy.secrets.clone(),
@@ -75,7 +80,8 @@ impl Egress {
             trust: network.trust.clone(),
             ask: hooks.ask.as_ref().map(|(ask, _)| Arc::clone(ask)),
             ask_deadline: hooks.ask.as_ref().map_or(ASK_DEADLINE, |(_, limit)| *limit),
-            events: hooks.events.clone(),
+            events: Some(routes.events(hooks.events.clone())),
+            admit: Some(Arc::new(move |event| admit.admit(event))),
             forward: network.forward.clone(),
             ssh_agent: network.ssh_agent.clone(),
             resolve: hooks.resolve.clone(),
@@ -113,6 +119,7 @@ impl Egress {
             files,
             network: Mutex::new(network),
             notes,
+            routes,
             gate,
         })))
     }
@@ -184,9 +191,24 @@ impl Egress {
         listeners: Listeners,
         published: Vec<Published>,
         inside: Connector,
+        recorder: &Recorder,
     ) -> Result<Attachment, SpawnError> {
-        Attachment::new(&self.gate, &self.roles, listeners, published, inside)
-            .map_err(SpawnError::Gate)
+        let sockets = sockets(&self.roles, listeners);
+        let attach = || {
+            let attached = self.gate.attach(sockets)?;
+            let id = attached.id();
+            Ok((attached, id))
+        };
+        let (attached, route) = self
+            .routes
+            .add(recorder, attach)
+            .map_err(SpawnError::Gate)?;
+        Attachment::new(attached, route, published, inside).map_err(SpawnError::Gate)
+    }
+
+    /// Waits until what was decided before has been recorded.
+    pub(crate) fn settle(&self) {
+        self.gate.settle();
     }
 
     /// The network part as it is in force.

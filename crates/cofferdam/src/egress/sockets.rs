@@ -1,7 +1,8 @@
 //! The sockets of one environment: which are made inside, and who serves them.
 
 use crate::error::SpawnError;
-use cofferdam_egress::{Attached, Gate, Inside, Sockets};
+use crate::record::Route;
+use cofferdam_egress::{Attached, Inside, Sockets};
 use cofferdam_policy::{Endpoint, Network, Publish};
 use cofferdam_spawn::{Connector, Listener, Listeners};
 use std::io;
@@ -77,7 +78,9 @@ impl Role {
 #[derive(Debug)]
 pub(crate) struct Attachment {
     published: Vec<SocketAddr>,
+    /// Before the way to its record: what is told at its end is recorded too.
     _attached: Attached,
+    _route: Route,
 }
 
 /// A port that is listened on.
@@ -99,29 +102,32 @@ impl Published {
     }
 }
 
+/// Sorts what was made inside by what it is for.
+pub(super) fn sockets(roles: &[Role], listeners: Listeners) -> Sockets {
+    let mut sockets = Sockets::default();
+    let (with_path, without) = roles
+        .iter()
+        .partition::<Vec<_>, _>(|one| one.path().is_some());
+    let without = without.into_iter().zip(listeners.network);
+    for (role, fd) in without.chain(with_path.into_iter().zip(listeners.view)) {
+        match role {
+            Role::Tcp(_) => sockets.tcp.push(fd),
+            Role::Dns(_) => sockets.dns.push(fd),
+            Role::Proxy => sockets.proxy.push(fd),
+            Role::Forward(index, _) => sockets.forward.push((*index, fd)),
+            Role::SshAgent => sockets.ssh_agent = Some(fd),
+        }
+    }
+    sockets
+}
+
 impl Attachment {
     pub(super) fn new(
-        gate: &Gate,
-        roles: &[Role],
-        listeners: Listeners,
+        attached: Attached,
+        route: Route,
         ports: Vec<Published>,
         inside: Connector,
     ) -> io::Result<Self> {
-        let mut sockets = Sockets::default();
-        let (with_path, without) = roles
-            .iter()
-            .partition::<Vec<_>, _>(|one| one.path().is_some());
-        let without = without.into_iter().zip(listeners.network);
-        for (role, fd) in without.chain(with_path.into_iter().zip(listeners.view)) {
-            match role {
-                Role::Tcp(_) => sockets.tcp.push(fd),
-                Role::Dns(_) => sockets.dns.push(fd),
-                Role::Proxy => sockets.proxy.push(fd),
-                Role::Forward(index, _) => sockets.forward.push((*index, fd)),
-                Role::SshAgent => sockets.ssh_agent = Some(fd),
-            }
-        }
-        let attached = gate.attach(sockets)?;
         let inside: Arc<dyn Inside> = Arc::new(Sandboxed(inside));
         let mut published = Vec::new();
         for Published { listener, port } in ports {
@@ -131,6 +137,7 @@ impl Attachment {
         Ok(Self {
             published,
             _attached: attached,
+            _route: route,
         })
     }
 

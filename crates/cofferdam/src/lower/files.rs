@@ -7,6 +7,7 @@ use crate::error::BuildError;
 use crate::identity::Account;
 use crate::preset::system::{self, System};
 use crate::preset::toolchains::Toolchains;
+use crate::record::Shown;
 use crate::store::Store;
 use cofferdam_namespaces::{
     Bind, IdMappedOwner, MappingError, MappingNamespace, MountedUpper, Mounts, View,
@@ -35,6 +36,8 @@ pub(super) struct Files {
     /// What can be written and exists inside only, likewise.
     pub fresh: Vec<(PathBuf, bool)>,
     pub private: Vec<TempDir>,
+    /// What a program sees of the host.
+    pub shown: Shown,
     pub overlaid: Vec<Overlaid>,
     /// Where overlays on disk are.
     pub store: Option<Store>,
@@ -67,6 +70,7 @@ pub(super) fn prepare(context: &Context<'_>, start: &Start) -> Result<Files, Bui
         writable: Vec::new(),
         fresh: Vec::new(),
         private: Vec::new(),
+        shown: Shown::default(),
         overlaid: Vec::new(),
         store: None,
     };
@@ -154,7 +158,10 @@ fn view(
         .map(PathRule::read)
         .chain(toolchains.rules())
         .collect();
-    for entry in filesystem.view(&presets) {
+    let entries = filesystem.view(&presets);
+    let of_system = system::names().filter(|_| filesystem.system);
+    files.shown = Shown::view(&entries, of_system);
+    for entry in entries {
         let writable = entry.access == Access::Write;
         layout.view = match entry.access {
             Access::Hide => layout.view.hide(&entry.target),
@@ -206,6 +213,10 @@ fn view(
     let written = written.filter(|overlaid| overlaid.upper != MountedUpper::None);
     let written = written.map(|overlaid| (overlaid.place.clone(), overlaid.exec));
     files.fresh.extend(written);
+    files.shown.own(&files.fresh, &filesystem.symlinks);
+    if context.root.is_some() {
+        files.shown.of_other_root();
+    }
     files.mounts = Some(mounts);
     files.mappings = owners
         .into_iter()
@@ -256,6 +267,7 @@ fn bare(
             Access::Hide => {}
         }
     }
+    files.shown = Shown::bare(&files.readable, &files.writable);
     Ok(())
 }
 

@@ -167,13 +167,17 @@ fn is_small_file(data: &Metadata) -> bool {
 
 /// The paths that the preset shows, for a wall without mounts: what may be read and executed.
 pub(crate) fn paths() -> impl Iterator<Item = PathBuf> {
+    names().filter(|path| path.exists())
+}
+
+/// The paths that the preset shows on some host or other.
+pub(crate) fn names() -> impl Iterator<Item = PathBuf> {
     let accounts = ["/etc/passwd", "/etc/group"].map(PathBuf::from);
     TREES
         .iter()
         .map(PathBuf::from)
         .chain(etc(true))
         .chain(accounts)
-        .filter(|path| path.exists())
 }
 
 /// Whether a path lies in one of the trees.
