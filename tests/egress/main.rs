@@ -14,6 +14,7 @@ mod environments;
 mod fallback;
 mod packages;
 mod processes;
+mod record;
 mod repositories;
 mod requests;
 mod secrets;

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod changes;
+mod denials;
 mod direct;
 mod ending;
 mod enforcement;
@@ -9,6 +10,9 @@ mod limits;
 mod overlay;
 mod pool;
 mod pty;
+mod record;
+mod record_of_changes;
+mod recorded;
 mod refusals;
 mod roots;
 mod session_limits;
