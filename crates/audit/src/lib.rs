@@ -8,6 +8,8 @@ mod digest;
 pub mod event;
 mod id;
 mod recorder;
+#[cfg(feature = "report")]
+pub mod report;
 mod sink;
 mod text;
 

@@ -404,14 +404,17 @@ impl Command {
         record: CommandRecord,
     ) -> Result<Begun, Failed> {
         match process {
-            Ok(process) => Ok(Begun {
-                process,
-                attachment: None,
-                init: 0,
-                lowered,
-                record,
-                leaves: Leaves::default(),
-            }),
+            Ok(process) => {
+                record.started();
+                Ok(Begun {
+                    process,
+                    attachment: None,
+                    init: 0,
+                    lowered,
+                    record,
+                    leaves: Leaves::default(),
+                })
+            }
             Err(error) => {
                 let error = SpawnError::explain(error, &self.program, command);
                 Err(self.failed(record, error))

@@ -30,7 +30,6 @@ mod egress;
 mod enforcement;
 mod environment;
 mod error;
-mod families;
 mod host;
 mod identity;
 #[cfg(feature = "image")]

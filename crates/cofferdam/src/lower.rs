@@ -18,11 +18,11 @@ use root::OtherRoot;
 use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
-use crate::error::BuildError;
+use crate::error::{BuildError, SpawnError};
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
 use crate::protect::Watch;
-use crate::record::Shown;
+use crate::record::{Ear, Recorder, Shown};
 use crate::store::Store;
 use crate::taken::TakenAway;
 use cofferdam_audit::Audit;
@@ -93,6 +93,22 @@ impl Lowered {
     pub(crate) fn again(&self, start: &Start) -> Result<Self, BuildError> {
         let (policy, egress) = (self.policy.clone(), self.egress.clone());
         lower(policy, start, egress, self.audit.clone(), self.observe)
+    }
+
+    /// Puts an environment up, recorded, in which nothing runs yet.
+    pub(crate) fn put_up(&self) -> Result<(cofferdam_spawn::Session, Recorder), SpawnError> {
+        if self.observe == Observe::Nothing {
+            let live = self.plan.start().map_err(SpawnError::explain_start)?;
+            let recorder = Recorder::start(self, live.id())?;
+            return Ok((live, recorder));
+        }
+        let ear = Arc::new(Ear::default());
+        let observer = Arc::clone(&ear) as Arc<dyn cofferdam_spawn::Observer>;
+        let live = self.plan.start_observed(observer);
+        let live = live.map_err(SpawnError::explain_start)?;
+        let recorder = Recorder::start(self, live.id())?;
+        ear.hear_for(&recorder);
+        Ok((live, recorder))
     }
 
     /// When the layers of a start that begins now came to be: those of its snapshot, if it has one.

@@ -55,8 +55,7 @@ impl Ready {
     pub(crate) fn new(lowered: &Arc<Lowered>) -> Result<Self, SpawnError> {
         let lowered = lowered.for_start().map_err(SpawnError::prepare)?;
         let since = lowered.since();
-        let session = lowered.plan.start().map_err(SpawnError::explain_start)?;
-        let recorder = Recorder::start(&lowered, session.id())?;
+        let (session, recorder) = lowered.put_up()?;
         Ok(Self {
             session,
             lowered,

@@ -5,24 +5,31 @@
 //! fails, a second event says so), a connection before it is opened, a change before it is applied. What
 //! has happened already (an end, a denial) is recorded as far as the sinks take it.
 
+mod calls;
 mod command;
 mod convert;
 mod denials;
+mod families;
 mod files;
+mod inside;
 mod limits;
 #[cfg(feature = "egress")]
 mod network;
 mod remedy;
 mod shown;
 mod stderr;
-mod syscall;
 
 pub(crate) use command::{Asked, CommandRecord, failed_before};
 pub(crate) use denials::Denials;
 pub(crate) use files::{Held, Leaves};
+pub(crate) use inside::Ear;
 #[cfg(feature = "egress")]
 pub(crate) use network::{Route, Routes};
 pub(crate) use shown::Shown;
+
+use calls::RefusedCalls;
+use denials::Mark;
+use families::Families;
 
 use crate::enforcement::LayerReport;
 use crate::error::SpawnError;
@@ -48,7 +55,12 @@ struct Inner {
     /// Where events belong that no command is known of.
     under: Mutex<Context>,
     /// The commands that run.
-    running: Mutex<Vec<Context>>,
+    running: Mutex<Vec<(Context, Mark)>>,
+    /// Which process belongs to which of them, in a session.
+    families: Mutex<Families>,
+    refused_calls: Mutex<RefusedCalls>,
+    /// The host's number of process 1; 0 where it is not known.
+    init: u32,
     /// Forks that were refused so far, of all commands.
     forks_refused: AtomicU64,
     since: Instant,
@@ -70,6 +82,9 @@ impl Recorder {
                 denials: Denials::default(),
                 under: Mutex::default(),
                 running: Mutex::default(),
+                families: Mutex::default(),
+                refused_calls: Mutex::default(),
+                init: pid,
                 forks_refused: AtomicU64::new(0),
                 since: Instant::now(),
                 ended: AtomicBool::new(false),
@@ -130,7 +145,10 @@ impl Recorder {
             };
         }
         let running = lock(&self.inner.running);
-        let mut spans = running.iter().filter(|one| one.span.is_some());
+        let mut spans = running
+            .iter()
+            .map(|(one, _)| one)
+            .filter(|one| one.span.is_some());
         let Some(first) = spans.next() else {
             drop(running);
             return self.context();
@@ -169,6 +187,13 @@ impl Recorder {
             None => Ok(()),
             Some(audit) => audit.record(context, event()),
         }
+    }
+
+    /// The command's beginning in the list of denials, while it runs.
+    fn mark_of(&self, command: Option<u64>) -> Option<Mark> {
+        let running = lock(&self.inner.running);
+        let one = running.iter().find(|(one, _)| one.command == command)?;
+        command.map(|_| one.1)
     }
 
     /// Adds a denial that belongs to the environment.

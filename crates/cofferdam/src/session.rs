@@ -74,8 +74,7 @@ impl Session {
         let since = lowered.since();
         let published = lowered.egress.as_ref().map(|egress| egress.publish());
         let published = published.transpose()?.unwrap_or_default();
-        let live = lowered.plan.start().map_err(SpawnError::explain_start)?;
-        let recorder = Recorder::start(&lowered, live.id())?;
+        let (live, recorder) = lowered.put_up()?;
         let attachment = match &lowered.egress {
             Some(egress) => {
                 let listeners = live.take_listeners();

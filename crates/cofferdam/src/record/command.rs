@@ -9,6 +9,7 @@ use crate::taken::TakenAway;
 use cofferdam_audit::event::Context;
 use cofferdam_audit::{Audit, Event};
 use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What is recorded of a command before it is started.
@@ -79,7 +80,11 @@ impl Recorder {
         })
         .map_err(SpawnError::Record)?;
         if self.records() {
-            lock(&self.inner.running).push(context);
+            if let (Some(command), false) = (context.command, alone) {
+                let argv = asked.argv.iter().map(|one| one.as_bytes().to_vec());
+                lock(&self.inner.families).expect(command, argv.collect());
+            }
+            lock(&self.inner.running).push((context, record.mark));
         }
         Ok(record)
     }
@@ -106,6 +111,13 @@ impl CommandRecord {
     /// The record of its environment.
     pub(crate) fn recorder(&self) -> &Recorder {
         &self.recorder
+    }
+
+    /// It runs.
+    pub(crate) fn started(&self) {
+        if let Some(command) = self.context.command {
+            lock(&self.recorder.inner.families).started(command);
+        }
     }
 
     /// Records that it could not be started.
@@ -136,6 +148,7 @@ impl CommandRecord {
                 });
         }
         self.taken(status.taken_away());
+        self.recorder.tell_refused_of(self.context.command);
         let _ = self
             .recorder
             .record(self.context.clone(), || Event::CommandEnded {
@@ -177,7 +190,11 @@ impl CommandRecord {
     fn settle(&mut self) {
         if self.recorder.records() {
             let mut running = lock(&self.recorder.inner.running);
-            running.retain(|one| one.command != self.context.command);
+            running.retain(|(one, _)| one.command != self.context.command);
+            drop(running);
+            if let Some(command) = self.context.command {
+                lock(&self.recorder.inner.families).ended(command);
+            }
         }
         self.told = Some(self.recorder.denials().of(self.mark));
     }

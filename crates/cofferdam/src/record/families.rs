@@ -63,6 +63,16 @@ impl Families {
         Some(command)
     }
 
+    /// The command of a process.
+    pub(crate) fn command_of(
+        &self,
+        pid: u32,
+        init: u32,
+        parent_of: impl Fn(u32) -> u32,
+    ) -> Option<u64> {
+        self.of_parents(pid, init, parent_of)
+    }
+
     /// The command that a child of init is the first process of.
     fn first_program(&mut self, pid: u32, argv: &[Vec<u8>]) -> Option<u64> {
         // The program is looked for along PATH: the same process tries again, and is expected no more.
