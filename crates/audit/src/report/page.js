@@ -156,12 +156,13 @@ async function main() {
   await new Promise((resume) => requestAnimationFrame(() => setTimeout(resume)));
   const model = new Model(await readLog());
   new Page(model).start();
-  document.body.dataset.ready = "";
+  document.body.dataset.state = "ready";
   performance.mark("report-interactive");
 }
 
 main().catch((error) => {
   const when = document.getElementById("when");
   when.replaceChildren();
+  document.body.dataset.state = "failed";
   say(when, `The log could not be shown: ${error}`);
 });

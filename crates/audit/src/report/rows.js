@@ -122,17 +122,17 @@ class Timeline {
       open = true;
       this.budget -= Math.min(items.length, 100);
     }
-    const details = folded(`group ${node.kind}` + (node.denied > 0 ? " refusing" : ""), this.heading(node), open, () => {
+    const known = { details: null, items, upTo: null };
+    this.items.set(node, known);
+    known.details = folded(`group ${node.kind}` + (node.denied > 0 ? " refusing" : ""), this.heading(node), open, () => {
       const body = el("div", "body");
       body.append(...this.about(node));
       const list = el("ol");
-      const upTo = fill(list, items, (item) => this.item(item, within));
-      this.items.set(node, { details, items, upTo });
+      known.upTo = fill(list, items, (item) => this.item(item, within));
       if (items.length > 0) body.append(list);
       return body;
     });
-    this.items.has(node) || this.items.set(node, { details, items, upTo: null });
-    return details;
+    return known.details;
   }
 
   heading(node) {
@@ -225,10 +225,9 @@ class Timeline {
       siblings.details.open = true;
       // The event that tells of it comes too late for the next step.
       siblings.details.dispatchEvent(new Event("toggle"));
-      siblings = this.items.get(step);
     }
-    siblings?.details.scrollIntoView({ block: "start" });
-    siblings?.details.querySelector("summary").focus({ preventScroll: true });
+    siblings.details?.scrollIntoView({ block: "start" });
+    siblings.details?.querySelector("summary").focus({ preventScroll: true });
   }
 }
 

@@ -1,0 +1,284 @@
+//! Hostile content, and very much of it.
+
+use crate::Page;
+use crate::browser::Browser;
+use crate::session::{self, Script, denial};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// Text that would run, load or mislead if it were taken for more than text.
+const ATTACKS: &[&str] = &[
+    "</script><script>document.title='owned'</script><b id=owned>",
+    "<img id=owned src=https://attacker.example/x onerror=\"document.title='owned'\">",
+    "<!--<script>]]>--><svg id=owned onload=document.title='owned'>",
+    "\"><iframe id=owned srcdoc='<script>parent.document.title=1</script>'></iframe>",
+    "javascript:document.title='owned'",
+    "'-document.title='owned'-'\u{2028}document.title='owned'//",
+    "\u{0}\u{1b}[2J\u{7}",
+    "gpj.\u{202e}exe",
+    "__proto__",
+    "constructor",
+];
+
+/// Every field of every event that somebody inside can choose.
+fn hostile() -> Vec<cofferdam_audit::Record> {
+    let mut s = Script::new();
+    s.session(Some(1));
+    for text in ATTACKS {
+        s.event(
+            1,
+            json!({"type": "log_opened", "writer": text, "file": 0, "cut": 7}),
+        );
+        s.event(
+            1,
+            json!({"type": "session_started", "policy": text, "workspace": text, "pid": 1,
+            "enforcement": [{"layer": text, "state": text, "weaknesses": [text]}]}),
+        );
+        let refusal = || {
+            let mut denial = denial(text, text, text, text);
+            denial["rule"] = (*text).into();
+            denial
+        };
+        let parameters = json!({*text: text, "deep": {*text: [text]}});
+        s.call_that(text, text, parameters, text, |s| {
+            s.command(&[text, text], 1, [5, 5, 5], |s| {
+                let pid = s.exec(1, &[text, text]);
+                s.event(1, json!({"type": "exec", "pid": pid, "path": text, "argv": []}));
+                let mut network = json!({"type": "network", "what": "request", "host": text, "address": text, "port": 1,
+                    "request": [text, text], "rule": text});
+                s.event(1, network.clone());
+                network["denial"] = refusal();
+                s.event(1, network);
+                s.event(1, json!({"type": "syscall_denied", "pid": pid, "syscall": text, "args": [text, text, text, text, text, text], "denial": refusal()}));
+                s.event(1, json!({"type": "file_denied", "path": text, "denial": refusal()}));
+                s.event(1, json!({"type": "file_changed", "path": text, "change": text, "risks": [text], "state": text}));
+                s.event(1, json!({"type": "secret_used", "name": text, "host": text}));
+                s.event(1, json!({"type": "limit_hit", "limit": text, "denial": refusal()}));
+                s.event(1, json!({"type": "note", "name": text, "attributes": {*text: text, "argv": text, "usage": text}}));
+                s.event(1, json!({"type": "suppressed", "kind": text, "count": 3}));
+                s.event(1, json!({"type": "from_the_future", "name": text}));
+                s.event(1, json!({"type": "command_failed", "argv": [text], "error": text}));
+            });
+        });
+        s.event(1, json!({"type": "log_closed", "next": text}));
+    }
+    s.finish()
+}
+
+/// Opens every view and everything that can be opened in it.
+const OPEN_ALL: &str = "(async () => {
+  for (const tab of document.querySelectorAll('[role=tab]')) {
+    tab.click();
+    for (let closed; (closed = document.querySelectorAll('[role=tabpanel]:not([hidden]) details:not([open])')).length > 0;) {
+      for (const details of closed) details.open = true;
+      await new Promise((resume) => setTimeout(resume, 20));
+    }
+  }
+})()";
+
+#[test]
+fn hostile_content_does_nothing() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let page = Page::new(hostile());
+    browser.open(&page.path());
+    browser.value(OPEN_ALL);
+    assert_eq!(browser.value("document.title"), "What the agent did");
+    assert_eq!(
+        browser.value("document.getElementById('owned')"),
+        Value::Null
+    );
+    assert_eq!(
+        browser.value(
+            "document.querySelectorAll('img, iframe, b[id], a[href]:not([href^=\"#\"])').length"
+        ),
+        0
+    );
+    assert_eq!(
+        browser.value("'owned' in Object.prototype || Object.keys(Object.prototype).length > 0"),
+        false
+    );
+    let requests = browser.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    assert!(requests[0].starts_with("file://"), "{requests:?}");
+    assert_eq!(browser.complaints(), [""; 0]);
+
+    // It is all there, as text, and nothing of it hides or turns anything round.
+    let text = browser.value("document.body.textContent");
+    let text = text.as_str().expect("text");
+    assert!(text.contains(ATTACKS[0]) && text.contains("onerror=\"document.title='owned'\""));
+    assert!(text.contains("gpj.\\u{202e}exe") && text.contains("\\u{0}\\e[2J\\u{7}"));
+    for c in ['\u{202e}', '\u{2028}', '\u{0}', '\u{1b}', '\u{7}'] {
+        assert!(!text.contains(c), "{c:?}");
+    }
+    let titles =
+        browser.value("[...document.querySelectorAll('[title]')].map(e => e.title).join(' ')");
+    assert!(!titles.as_str().expect("text").contains('\u{202e}'));
+}
+
+#[test]
+fn the_policy_stops_what_the_page_does_not() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let page = Page::new(session::example());
+    browser.open(&page.path());
+    // As if text had become markup all the same.
+    let refused = browser.value(
+        "(() => { try { document.body.innerHTML = '<b>'; return false } catch (error) { return error instanceof TypeError } })()",
+    );
+    assert_eq!(refused, true);
+    browser.value(
+        "(() => { const image = document.createElement('img'); image.setAttribute('src', 'https://attacker.example/x'); \
+         document.body.append(image); fetch('https://attacker.example/y').catch(() => {}) })()",
+    );
+    browser.value("new Promise((resume) => setTimeout(resume, 200))");
+    let complaints = browser.complaints().join("\n");
+    assert!(
+        complaints.contains("Content Security Policy"),
+        "{complaints}"
+    );
+    assert!(complaints.contains("attacker.example/x"), "{complaints}");
+}
+
+#[test]
+fn a_string_of_a_megabyte_is_cut_in_view() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let mut s = Script::new();
+    s.exec(1, &["echo", &"x".repeat(1 << 20)]);
+    s.call(
+        "bash",
+        &"y".repeat(1 << 20),
+        json!({"command": "z".repeat(1 << 20)}),
+        |_| {},
+    );
+    let page = Page::new(s.finish());
+    browser.size(320, 640);
+    browser.open(&page.path());
+    browser.value(OPEN_ALL);
+    let longest = browser.value(
+        "Math.max(...[...document.querySelectorAll('summary, dd')].map(e => e.textContent.length))",
+    );
+    assert!(
+        longest.as_u64().is_some_and(|length| length < 5000),
+        "{longest}"
+    );
+    assert_eq!(browser.value("document.documentElement.scrollWidth"), 320);
+    assert!(
+        browser
+            .texts("#processes dd")
+            .iter()
+            .any(|text| text.contains("more characters]"))
+    );
+}
+
+#[test]
+fn circles_and_strange_orders_are_shown() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let mut records = session::example();
+    // Ends before beginnings, and a log of which only the second half is there.
+    records.reverse();
+    records.truncate(60);
+    let event = |span: &str, parent: &str| {
+        serde_json::from_value(
+            json!({"v": 1, "seq": 0, "time": "soon", "prev": "", "span": span, "event":
+            {"type": "tool_call_started", "tool": "round", "parent": parent}}),
+        )
+        .expect("a record")
+    };
+    records.push(event("00000000000000aa", "00000000000000bb"));
+    records.push(event("00000000000000bb", "00000000000000aa"));
+    records.push(event("00000000000000cc", "00000000000000cc"));
+    let page = Page::new(records);
+    browser.open(&page.path());
+    browser.value(OPEN_ALL);
+    assert_eq!(browser.complaints(), [""; 0]);
+    let shown = browser.value("[...document.querySelectorAll('#timeline strong')].filter(e => e.innerText === 'round').length");
+    browser.value("document.getElementById('tab-timeline').click()");
+    let named = browser.value("[...document.querySelectorAll('#timeline .group.call > summary strong')].filter(e => e.textContent === 'round').length");
+    assert_eq!(named, 3, "{shown}");
+
+    let empty = Page::new([]);
+    browser.open(&empty.path());
+    assert!(browser.texts("#when")[0].contains("empty"));
+    assert_eq!(browser.complaints(), [""; 0]);
+}
+
+/// The middle one of three.
+fn median(mut values: [f64; 3]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[1]
+}
+
+#[test]
+fn a_hundred_thousand_events_open_in_time() {
+    let Some(mut browser) = Browser::start() else {
+        return;
+    };
+    let page = Page::new(session::long(100_000));
+    let size = std::fs::metadata(page.path()).expect("a file").len();
+    browser.size(1280, 900);
+    let mut first = [0.0; 3];
+    let mut ready = [0.0; 3];
+    for round in 0..3 {
+        browser.open(&page.path());
+        let time = |browser: &mut Browser, name: &str| {
+            let entry = browser.value(&format!(
+                "performance.getEntriesByName('{name}')[0]?.startTime"
+            ));
+            entry.as_f64().unwrap_or_else(|| panic!("no {name}"))
+        };
+        browser.until("performance.getEntriesByName('first-contentful-paint').length === 1");
+        first[round] = time(&mut browser, "first-contentful-paint");
+        ready[round] = time(&mut browser, "report-interactive");
+    }
+    println!(
+        "{} MB: first contentful paint {first:.0?} ms, interactive {ready:.0?} ms",
+        size / 1_000_000
+    );
+    assert_eq!(
+        browser.texts("#when")[0].matches("100,000 records").count(),
+        1
+    );
+    assert!(median(first) < 1000.0, "{first:?}");
+    assert!(median(ready) < 2000.0, "{ready:?}");
+
+    // Only what is looked at is made, and filters and views follow at once.
+    let elements = browser.value("document.querySelectorAll('*').length");
+    assert!(
+        elements.as_u64().is_some_and(|count| count < 10_000),
+        "{elements}"
+    );
+    for (what, action) in [
+        (
+            "filter",
+            "document.getElementById('words').value = 'shadow'; document.getElementById('filter').dispatchEvent(new Event('input'))",
+        ),
+        (
+            "no filter",
+            "document.getElementById('words').value = ''; document.getElementById('filter').dispatchEvent(new Event('input'))",
+        ),
+        ("denials", "document.getElementById('tab-denials').click()"),
+        ("files", "document.getElementById('tab-files').click()"),
+        (
+            "processes",
+            "document.getElementById('tab-processes').click()",
+        ),
+        (
+            "resources",
+            "document.getElementById('tab-resources').click()",
+        ),
+    ] {
+        let start = Instant::now();
+        browser.value(action);
+        browser.value("new Promise((resume) => setTimeout(() => requestAnimationFrame(() => setTimeout(resume)), 125))");
+        let took = start.elapsed().as_millis();
+        println!("{what}: {took} ms");
+        assert!(took < 2000, "{what}: {took} ms");
+    }
+}
