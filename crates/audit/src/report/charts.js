@@ -86,7 +86,7 @@ function showResources(panel, page) {
       chart("Processor time", "all of a command’s, while it ran", duration(processor.most), page.model, [processor.shape]));
   }
   if (alive.most > 0) {
-    parts.push(chart("Processes", "at most alive: seen running a program, command not over", count(alive.most), page.model, [alive.shape]));
+    parts.push(chart("Processes", "seen running, until their command ended", count(alive.most), page.model, [alive.shape]));
   }
   if (rows.length > 0) parts.push(commandTable(rows, page));
   const sessions = page.filter.records.filter((record) => record.e.type === "session_ended");
@@ -96,7 +96,7 @@ function showResources(panel, page) {
 
 function commandTable(rows, page) {
   return table(rows, [
-    { name: "Command", sort: (row) => quoted(argvOf(row.command)), cell: (row) => page.link(row.command.home, code(quoted(argvOf(row.command)))) },
+    { name: "Command", sort: (row) => quoted(argvOf(row.command)), cell: (row) => page.link(row.command.home, { content: code(quoted(argvOf(row.command))) }) },
     { name: "Started", sort: (row) => row.start, cell: (row) => timeOf(row.start) },
     { name: "Took", number: true, sort: (row) => row.usage.wall_us, cell: (row) => duration(row.usage.wall_us) },
     { name: "Processor", number: true, sort: (row) => row.processor, cell: (row) => duration(row.processor) },

@@ -104,7 +104,7 @@ function used(usage) {
 function denialOf(event) {
   const denial = event.denial;
   const element = el("p", "denial");
-  element.append(el("strong", "", denial.confidence === "inferred" ? "Probably refused" : "Refused"));
+  element.append(el("strong", "", denial.confidence === "inferred" ? "Probably refused:" : "Refused:"));
   element.append(" ", el("span", "", short(denial.reason)));
   if (denial.remedy) element.append(" ", el("span", "remedy", short(denial.remedy)));
   return element;

@@ -57,6 +57,9 @@ class Model {
       this.take(record);
     }
     this.root.end = time;
+    // What is about the log itself stands last.
+    const log = this.groups.get("log 0");
+    if (log) this.root.children.push(...this.root.children.splice(this.root.children.indexOf(log), 1));
   }
 
   /** The group of a kind and id below another, made when it is first needed. */

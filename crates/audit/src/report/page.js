@@ -123,14 +123,15 @@ class Page {
   }
 
   /** A button that leads to a tool call or command in the timeline. */
-  link(node, content) {
+  link(node, { content = null, why = false } = {}) {
     if (node === this.model.root) return el("span", "quiet", "no tool call");
     const name = { call: short(node.first?.e.tool ?? "tool call", 60), session: `session ${node.id}`, log: "the log" }[node.kind] ?? `command ${node.id}`;
     const button = having(el("button", "link", content ?? name), { type: "button" });
-    if (node.kind === "call" && !content) button.append(" ", el("span", "quiet", clock(node.start)));
-    button.addEventListener("click", (event) => {
-      // It may stand in a summary, which would open.
-      event.preventDefault();
+    if (node.kind === "call" && !content) {
+      const reason = why ? node.first?.e.reason : "";
+      button.append(" ", el("span", "quiet", reason ? short(reason, 90) : clock(node.start)));
+    }
+    button.addEventListener("click", () => {
       if (this.filter.active) this.clear();
       this.open(this.views[0]);
       this.timeline.reveal(node);
@@ -153,7 +154,11 @@ class Page {
 
 async function main() {
   // What stands above the data is painted first.
-  await new Promise((resume) => requestAnimationFrame(() => setTimeout(resume)));
+  await new Promise((resume) => {
+    requestAnimationFrame(() => setTimeout(resume));
+    // Nothing is painted in a tab in the background.
+    setTimeout(resume, 200);
+  });
   const model = new Model(await readLog());
   new Page(model).start();
   document.body.dataset.state = "ready";

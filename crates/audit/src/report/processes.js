@@ -53,7 +53,7 @@ function showProcesses(panel, page) {
     item.append(folded("group command", summary, budget > 0, () => {
       const tree = el("ol", "tree");
       fill(tree, flat(command), processItem);
-      return el("div", "", el("p", "where quiet", "in ", page.link(callOf(command.record))), tree);
+      return el("div", "", el("p", "where quiet", "in ", page.link(callOf(command.record), { why: true })), tree);
     }));
     return item;
   }, { step: 60, follow: true });

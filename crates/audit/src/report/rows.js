@@ -159,12 +159,12 @@ class Timeline {
   chips(node) {
     const chips = el("span", "chips");
     const chip = (name, text) => chips.append(" ", el("span", name, text));
+    if (node.denied > 0) chip("chip bad", count(node.denied) + " denied");
     if (node.kind !== "command" && node.commands > 0) chip("chip", many(node.commands, "command"));
     if (node.programs > 0) chip("chip", many(node.programs, "program"));
     if (node.hosts) chip("chip", many(node.hosts.size, "host"));
     if (node.files) chip("chip", many(node.files.size, "file"));
     if (node.secrets) chip("chip secret", many(node.secrets.size, "secret"));
-    if (node.denied > 0) chip("chip bad", count(node.denied) + " denied");
     return chips;
   }
 
@@ -190,13 +190,16 @@ class Timeline {
     if (node.kind === "call" && node.first) {
       const { reason, model, call, parameters } = node.first.e;
       const list = el("dl", "facts");
-      for (const [name, value] of [["why", reason], ...(parameters ?? []), ["model", model], ["call", call]]) {
-        if (!value) continue;
+      // A reason that fits stands in the heading.
+      const cut = reason && short(reason) !== reason ? [["why", reason]] : [];
+      for (const [name, value] of [...cut, ...(parameters ?? [])]) {
         const definition = el("dd");
         say(definition, value, true);
         list.append(el("dt", "", name || "parameters"), definition);
       }
-      parts.push(list);
+      if (list.childElementCount > 0) parts.push(list);
+      const source = [model && "model " + short(model, 80), call && "call " + short(call, 80)].filter(Boolean);
+      if (source.length > 0) parts.push(el("p", "quiet source", source.join(" · ")));
     }
     if (node.kind === "command" && node.first) {
       const { cwd, variables } = node.first.e;

@@ -112,6 +112,8 @@ function showFindings(page) {
   }
   for (const text of [...weak.keys()].slice(0, 8)) finding("risk", null, "Weaker than asked — ", short(text));
   const section = document.getElementById("findings");
+  const weight = (item) => ["bad", "risk", ""].indexOf(item.className);
+  items.sort((a, b) => weight(a) - weight(b));
   section.querySelector("ul").replaceChildren(...items);
   section.hidden = items.length === 0;
 }

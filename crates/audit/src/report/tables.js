@@ -78,12 +78,12 @@ function denialItem(row, page) {
   const title = el("p", "what", el("span", "chip bad", denial.layer), " ", el("strong", "", short(denial.what)));
   if (row.times > 1) title.append(" ", el("span", "chip", "× " + count(row.times)));
   if (denial.confidence === "inferred") title.append(" ", el("span", "chip risk", "concluded, not told"));
-  const item = el("li", "", title, el("p", "", short(denial.reason)));
+  const item = el("li", "", title, el("p", "why", short(denial.reason)));
   if (denial.remedy) item.append(el("p", "remedy", short(denial.remedy)));
-  const where = el("p", "quiet", timeOf(row.records[0].t));
+  const where = el("p", "quiet where", timeOf(row.records[0].t));
   if (denial.rule) where.append(" by rule ", code(denial.rule));
   where.append(" in ");
-  [...row.calls].slice(0, 5).forEach((call, index) => where.append(index > 0 ? ", " : "", page.link(call)));
+  [...row.calls].slice(0, 5).forEach((call, index) => where.append(index > 0 ? ", " : "", page.link(call, { why: true })));
   if (row.calls.size > 5) where.append(` and ${count(row.calls.size - 5)} more`);
   item.append(where);
   item.append(folded("event", el("summary", "quiet", many(row.records.length, "record")), false, () => {
@@ -92,6 +92,11 @@ function denialItem(row, page) {
     return all;
   }));
   return item;
+}
+
+/** A number in words; none is quiet. */
+function amount(number, words) {
+  return number === 0 ? el("span", "quiet", "0") : words(number);
 }
 
 /** Names with what was allowed and denied; services and keys are told apart from hosts. */
@@ -138,12 +143,12 @@ function showHosts(panel, page) {
       code(row.host), " ", row.kind === "host" ? null : el("span", "chip", { signature: "key", forward: "service", publish: "published" }[row.kind]),
       ...[...row.secrets].slice(0, 8).flatMap((name) => [" ", el("span", "chip secret", short(name, 60))])] },
     { name: "Ports", cell: (row) => list(row.ports, 4) || "–" },
-    { name: "Connections", number: true, sort: (row) => row.allowed, cell: (row) => count(row.allowed) },
-    { name: "Requests", number: true, sort: (row) => row.requests, cell: (row) => count(row.requests) },
+    { name: "Connections", number: true, sort: (row) => row.allowed, cell: (row) => amount(row.allowed, count) },
+    { name: "Requests", number: true, sort: (row) => row.requests, cell: (row) => amount(row.requests, count) },
     { name: "Denied", number: true, sort: (row) => row.denied,
-      cell: (row) => (row.denied > 0 ? el("span", "chip bad", count(row.denied)) : "0") },
-    { name: "Sent", number: true, sort: (row) => row.sent, cell: (row) => bytes(row.sent) },
-    { name: "Received", number: true, sort: (row) => row.received, cell: (row) => bytes(row.received) },
+      cell: (row) => (row.denied > 0 ? el("span", "chip bad", count(row.denied)) : amount(0, count)) },
+    { name: "Sent", number: true, sort: (row) => row.sent, cell: (row) => amount(row.sent, bytes) },
+    { name: "Received", number: true, sort: (row) => row.received, cell: (row) => amount(row.received, bytes) },
     { name: "Rule", cell: (row) => (row.rules.size > 0 ? el("code", "quiet", list(row.rules, 2)) : el("span", "quiet", "none")) },
   ], { sorted: 5, caption: "Bytes are those of connections; of requests only where no connection has any." }));
 }
@@ -174,5 +179,5 @@ function showFiles(panel, page) {
       cell: (row) => [...row.risks].flatMap((risk) => [el("span", "chip risk", short(risk, 120)), " "]) },
     { name: "State", sort: (row) => row.last.e.state, cell: (row) => short(row.last.e.state, 20) },
     { name: "Last", sort: (row) => row.last.t, cell: (row) => [timeOf(row.last.t), " in ", page.link(callOf(row.last))] },
-  ], { sorted: 2, caption: "Files that need a second look come first. Only what was held back or written where the sandbox lists changes is known." }));
+  ], { sorted: 2, caption: "Files that need a second look come first." }));
 }

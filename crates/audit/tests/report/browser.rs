@@ -7,10 +7,14 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One browser at a time: times are measured.
+static RUNNING: Mutex<()> = Mutex::new(());
 
 /// A browser with one page. It ends, and its profile is removed, when this is dropped.
 pub struct Browser {
@@ -21,6 +25,7 @@ pub struct Browser {
     session: String,
     next: u64,
     _profile: tempfile::TempDir,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// The browser's program; `None`, said by name, if this machine has none, which is a
@@ -43,6 +48,7 @@ impl Browser {
     /// Starts it; `None` if it is not installed.
     pub fn start() -> Option<Self> {
         let program = program()?;
+        let alone = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
         let profile = tempfile::tempdir().expect("a temporary directory");
         // The protocol is spoken on descriptors 3 and 4, which a shell can give.
         let mut child = Command::new("sh")
@@ -97,6 +103,7 @@ impl Browser {
             session: String::new(),
             next: 0,
             _profile: profile,
+            _alone: alone,
         };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let target = json!({"targetId": target["targetId"], "flatten": true});

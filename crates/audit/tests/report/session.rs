@@ -99,12 +99,12 @@ impl Script {
         inside(self);
         self.event(
             3,
-            json!({"type": "tool_call_ended", "error": error, "duration_us": self.now - start}),
+            json!({"type": "tool_call_ended", "error": error, "duration_us": self.now - start + 3137}),
         );
         self.span = above;
     }
 
-    /// A command with what happens in it; `figures` are its milliseconds, those of the processor, and MiB.
+    /// A command with what happens in it; a code below 0 is a signal; `figures` are its milliseconds, those of the processor, and MiB.
     pub fn command(
         &mut self,
         argv: &[&str],
@@ -122,12 +122,20 @@ impl Script {
         inside(self);
         let [wall, processor, memory] = figures;
         let spent = (self.now - start) / 1000;
-        self.event(wall.saturating_sub(spent), json!({
-            "type": "command_ended", "code": code,
-            "usage": {"wall_us": self.now - start + wall.saturating_sub(spent) * 1000, "user_us": processor * 800,
+        let rest = wall.saturating_sub(spent);
+        let mut ended = json!({
+            "type": "command_ended",
+            "usage": {"wall_us": self.now - start + rest * 1000, "user_us": processor * 800,
                 "system_us": processor * 200, "max_rss": (memory << 20) / 2, "peak_memory": memory << 20,
                 "peak_processes": 2 + memory / 80},
-        }));
+        });
+        let (name, code) = if code < 0 {
+            ("signal", -code)
+        } else {
+            ("code", code)
+        };
+        ended[name] = code.into();
+        self.event(rest, ended);
         self.command = above;
     }
 
@@ -238,6 +246,33 @@ pub fn example() -> Vec<Record> {
             });
         },
     );
+    s.call_that(
+        "bash",
+        "See whether the exact arithmetic is slower",
+        json!({"command": "python bench.py --rows 50000000"}),
+        "killed by signal 9",
+        |s| {
+            s.command(
+                &["python", "bench.py", "--rows", "50000000"],
+                -9,
+                [5200, 5100, 512],
+                |s| {
+                    s.exec(20_000, &["python", "bench.py", "--rows", "50000000"]);
+                    let mut denial = denial(
+                        "cgroup",
+                        "use more than 512 MiB of memory",
+                        "the memory limit of the policy was reached",
+                        "use less at a time, or ask the user for a higher limit",
+                    );
+                    denial["rule"] = "limits.memory".into();
+                    s.event(
+                        5000,
+                        json!({"type": "limit_hit", "limit": "memory", "denial": denial}),
+                    );
+                },
+            );
+        },
+    );
     s.call("bash", "Publish the branch for review", json!({"command": "git push origin fix-rounding && gh pr create --fill"}), |s| {
         s.command(&["bash", "-lc", "git push origin fix-rounding && gh pr create --fill"], 0, [3900, 700, 64], |s| {
             let shell = s.exec(20_000, &["bash", "-lc", "git push origin fix-rounding && gh pr create --fill"]);
@@ -253,7 +288,7 @@ pub fn example() -> Vec<Record> {
     });
     s.event(500, json!({"type": "note", "name": "user approved", "attributes": {"change": "shop/cart.py", "by": "ada"}}));
     s.command(&["git", "status", "--short"], 0, [40, 20, 9], |_| {});
-    s.event(200, json!({"type": "session_ended", "usage": {"wall_us": 61_000_000, "user_us": 24_100_000, "system_us": 5_200_000,
+    s.event(200, json!({"type": "session_ended", "usage": {"wall_us": 67_000_000, "user_us": 24_100_000, "system_us": 5_200_000,
         "max_rss": 300 << 20, "peak_memory": 498 << 20, "peak_processes": 41}}));
     s.session(None);
     s.event(5, json!({"type": "head", "signature": "ab".repeat(64)}));
@@ -272,8 +307,9 @@ fn install(s: &mut Script) {
         let script = s.exec(shell, &["node", "./postinstall.js"]);
         s.event(30, json!({"type": "file_denied", "pid": script, "path": "/home/ada/.ssh/id_ed25519", "times": 3, "denial":
             denial("landlock", "read /home/ada/.ssh/id_ed25519", "keys of the user are not part of any view", "leave it; use the ssh agent that the policy forwards")}));
-        s.event(12, json!({"type": "file_denied", "pid": script, "path": "/home/ada/.aws/credentials", "denial":
-            denial("landlock", "read /home/ada/.aws/credentials", "credentials of the user are not part of any view", "")}));
+        let mut inferred = denial("landlock", "read /home/ada/.aws/credentials", "credentials of the user are not part of any view", "");
+        inferred["confidence"] = "inferred".into();
+        s.event(12, json!({"type": "file_denied", "pid": script, "path": "/home/ada/.aws/credentials", "denial": inferred}));
         s.event(80, json!({"type": "network", "what": "connection", "host": "telemetry.pkg-stats.example", "port": 443, "times": 12, "denial":
             denial("network", "connect to telemetry.pkg-stats.example:443", "no rule allows this name", "ask the user for --network telemetry.pkg-stats.example:443")}));
         s.event(5, json!({"type": "syscall_denied", "pid": script, "syscall": "ptrace", "args": ["0x10", "0x4e20", "0x0", "0x0", "0x0", "0x0"], "denial":
