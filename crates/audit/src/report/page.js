@@ -106,11 +106,20 @@ class Page {
       view.tab.setAttribute("aria-selected", chosen);
       view.tab.tabIndex = chosen ? 0 : -1;
       view.panel.hidden = !chosen;
+      if (chosen) this.bring(view.tab);
       if (chosen && view.stale) {
         view.stale = false;
         view.show(view.panel);
       }
     }
+  }
+
+  /** Scrolls the tabs, on a narrow screen, to where this one is seen. */
+  bring(tab) {
+    const tabs = tab.parentElement;
+    const [left, right] = [tab.offsetLeft - tabs.offsetLeft, tab.offsetLeft - tabs.offsetLeft + tab.offsetWidth];
+    if (left < tabs.scrollLeft) tabs.scrollLeft = left;
+    else if (right > tabs.scrollLeft + tabs.clientWidth) tabs.scrollLeft = right - tabs.clientWidth;
   }
 
   /** Paper shows every view, as far as it was made. */

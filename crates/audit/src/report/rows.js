@@ -142,7 +142,8 @@ class Timeline {
     if (node.kind === "call") {
       line.append(el("strong", "", short(node.first?.e.tool ?? "Tool call without a beginning", 120)), " ");
       const reason = node.first?.e.reason;
-      line.append(reason ? el("span", "reason", short(reason)) : el("span", "quiet", short(firstParameter(node), 200)));
+      if (reason) line.append(el("span", "", short(reason)), " ");
+      line.append(el("code", "quiet", short(telling(node, reason), 120)));
       if (node.last?.e.error) line.append(" ", el("span", "chip bad", "failed"));
     } else if (node.kind === "command") {
       const argv = argvOf(node);
@@ -234,9 +235,14 @@ class Timeline {
   }
 }
 
-function firstParameter(node) {
+/** The parameter that says most about a call by its name; without one and without a reason, all of them. */
+function telling(node, reason) {
   const parameters = node.first?.e.parameters ?? [];
-  return parameters.map(([, text]) => text).join(" ");
+  for (const name of ["command", "cmd", "path", "file_path", "file", "url", "query", "pattern"]) {
+    const found = parameters.find(([key]) => key === name);
+    if (found) return found[1];
+  }
+  return reason ? "" : parameters.map(([, text]) => text).join(" ");
 }
 
 function nothing(filter) {

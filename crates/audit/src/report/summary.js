@@ -86,7 +86,7 @@ function showFindings(page) {
   }
   const limits = new Map();
   for (const { e } of model.records) if (e.type === "limit_hit") limits.set(e.limit, (limits.get(e.limit) ?? 0) + 1);
-  for (const [limit, number] of limits) finding("risk", "denials", `The ${short(limit, 40).replaceAll("_", " ")} limit was hit ${many(number, "time")}.`);
+  for (const [limit, number] of limits) finding("risk", "denials", `The ${short(limit, 40).replaceAll("_", " ")} limit was hit${number > 1 ? " " + many(number, "time") : ""}.`);
   const top = denialsOf(model.records).sort((a, b) => b.times - a.times)[0];
   if (top) {
     finding("bad", "denials", `${many(model.root.denied, "denial")}; the most frequent: `, el("b", "", short(top.denial.what, 120)),

@@ -86,7 +86,7 @@ function denialItem(row, page) {
   [...row.calls].slice(0, 5).forEach((call, index) => where.append(index > 0 ? ", " : "", page.link(call, { why: true })));
   if (row.calls.size > 5) where.append(` and ${count(row.calls.size - 5)} more`);
   item.append(where);
-  item.append(folded("event", el("summary", "quiet", many(row.records.length, "record")), false, () => {
+  item.append(folded("event", el("summary", "quiet", row.records.length > 1 ? many(row.records.length, "record") : "Details"), false, () => {
     const all = el("ol");
     fill(all, row.records, (record) => el("li", "", factsOf(record)), { step: 20 });
     return all;

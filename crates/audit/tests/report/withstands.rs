@@ -248,6 +248,10 @@ fn a_hundred_thousand_events_open_in_time() {
     assert!(median(first) < 1000.0, "{first:?}");
     assert!(median(ready) < 2000.0, "{ready:?}");
 
+    if let Some(directory) = crate::kept() {
+        std::fs::write(directory.join("long.png"), browser.picture()).expect("a picture");
+    }
+
     // Only what is looked at is made, and filters and views follow at once.
     let elements = browser.value("document.querySelectorAll('*').length");
     assert!(
