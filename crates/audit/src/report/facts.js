@@ -103,7 +103,7 @@ function used(usage) {
 /** What was refused, why, and what to do: never hidden behind a click. */
 function denialOf(event) {
   const denial = event.denial;
-  const element = el("p", "denial");
+  const element = el("span", "denial");
   element.append(el("strong", "", denial.confidence === "inferred" ? "Probably refused:" : "Refused:"));
   element.append(" ", el("span", "", short(denial.reason)));
   if (denial.remedy) element.append(" ", el("span", "remedy", short(denial.remedy)));

@@ -46,17 +46,16 @@ function reached(event) {
 class Model {
   constructor(records) {
     this.records = records;
-    this.root = newNode("root", null, null, records.length > 0 ? records[0].t ?? 0 : 0);
+    let time = records.find((record) => record.t !== undefined)?.t ?? 0;
+    this.root = newNode("root", null, null, time);
     this.groups = new Map();
     this.sessions = new Set();
     this.commands = new Map();
-    let time = this.root.start;
     for (const record of records) {
       // A time that could not be read is that of the record before.
       time = record.t ??= time;
       this.take(record);
     }
-    this.root.end = time;
     // What is about the log itself stands last.
     const log = this.groups.get("log 0");
     if (log) this.root.children.push(...this.root.children.splice(this.root.children.indexOf(log), 1));
@@ -133,7 +132,7 @@ class Model {
   nest(node, parent, time) {
     const above = this.group("call", parent, this.root, time);
     for (let up = above; up; up = up.up) if (up === node) return;
-    node.up.children.splice(node.up.children.indexOf(node), 1);
+    node.up.children.splice(node.up.children.lastIndexOf(node), 1);
     node.up = above;
     above.children.push(node);
   }
@@ -141,6 +140,8 @@ class Model {
   count(node, event, time) {
     node.events++;
     if (time > node.end) node.end = time;
+    // Only in a log that somebody has changed.
+    if (time < node.start) node.start = time;
     if (event.denial) node.denied += times(event);
     switch (event.type) {
       case "tool_call_started": node.calls++; break;
@@ -165,8 +166,15 @@ function callOf(record) {
   return node;
 }
 
+/** Whether a node has so many above it that only who asks for it sees it opened. */
+function isDeep(node) {
+  let depth = 0;
+  for (let up = node; up && depth < 40; up = up.up) depth++;
+  return depth === 40;
+}
+
 /** How long a tool call or command took, in microseconds; null while it runs. */
 function lasted(node) {
-  if (!node.last) return node.kind === "session" ? node.end - node.start : null;
+  if (!node.last) return null;
   return node.last.e.duration_us ?? node.last.e.usage?.wall_us ?? node.end - node.start;
 }

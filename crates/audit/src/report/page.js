@@ -6,7 +6,7 @@ class Page {
     this.filter = new Filter(model);
     this.timeline = new Timeline(model, this.filter);
     this.views = [
-      { id: "timeline", name: "Timeline", count: () => this.filter.records.filter(({ e }) => e.type === "tool_call_started").length, show: (panel) => this.timeline.show(panel) },
+      { id: "timeline", name: "Timeline", count: () => this.timeline.calls(), show: (panel) => this.timeline.show(panel) },
       { id: "denials", name: "Denials", count: () => this.sum((event) => (event.denial ? times(event) : 0)), show: (panel) => showDenials(panel, this) },
       { id: "hosts", name: "Hosts", count: () => hostsOf(this.filter.records).length, show: (panel) => showHosts(panel, this) },
       { id: "files", name: "Files", count: () => filesOf(this.filter.records).length, show: (panel) => showFiles(panel, this) },
@@ -36,7 +36,7 @@ class Page {
     this.keys();
     this.update();
     addEventListener("beforeprint", () => this.print());
-    addEventListener("afterprint", () => this.update());
+    addEventListener("afterprint", () => this.draw());
   }
 
   form() {
@@ -122,13 +122,16 @@ class Page {
     else if (right > tabs.scrollLeft + tabs.clientWidth) tabs.scrollLeft = right - tabs.clientWidth;
   }
 
-  /** Paper shows every view, as far as it was made. */
+  /** Paper shows every view: what was opened as it is, and more of what a screen shows bit by bit. */
   print() {
+    pace = 20;
     for (const view of this.views) {
       if (view.stale) view.show(view.panel);
-      view.stale = true;
+      view.stale = false;
       view.panel.hidden = false;
     }
+    this.timeline.upTo(1999);
+    pace = 1;
   }
 
   /** A button that leads to a tool call or command in the timeline. */

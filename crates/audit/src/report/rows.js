@@ -1,5 +1,8 @@
 // Lists that are made as far as they are looked at, and the timeline.
 
+/** How much more is made at once: on paper nobody scrolls. */
+let pace = 1;
+
 /** Makes what comes into view. */
 const watcher = new IntersectionObserver((entries) => {
   for (const entry of entries) if (entry.isIntersecting) entry.target.dispatchEvent(new Event("near"));
@@ -11,6 +14,7 @@ const watcher = new IntersectionObserver((entries) => {
  */
 function fill(list, items, make, { step = 100, follow = false, wrap = (button) => el("li", "more", button) } = {}) {
   let made = 0;
+  step *= pace;
   const button = having(el("button"), { type: "button" });
   const last = wrap(button);
   const upTo = (index) => {
@@ -93,6 +97,12 @@ class Timeline {
     this.upTo = fill(this.list, this.roots, (item) => this.item(item, false), { step: 60, follow: true });
   }
 
+  /** How many tool calls are shown. */
+  calls() {
+    const { active, mark } = this.filter;
+    return [...this.model.groups.values()].filter((node) => node.kind === "call" && (!active || node.mark === mark)).length;
+  }
+
   item(item, all) {
     const element = el("li");
     element.append(item.children ? this.group(item, all) : this.record(item));
@@ -122,6 +132,7 @@ class Timeline {
       open = true;
       this.budget -= Math.min(items.length, 100);
     }
+    open &&= !isDeep(node);
     const known = { details: null, items, upTo: null };
     this.items.set(node, known);
     known.details = folded(`group ${node.kind}` + (node.denied > 0 ? " refusing" : ""), this.heading(node), open, () => {
@@ -172,7 +183,8 @@ class Timeline {
   /** How long it took, and where in the whole time that was. */
   length(node) {
     const took = lasted(node);
-    const text = took === null ? (node.kind === "log" ? "" : "no end") : duration(took);
+    const ends = node.kind === "call" || node.kind === "command";
+    const text = took === null ? (ends ? "no end" : "") : duration(took);
     const cell = el("span", "took", text);
     const whole = this.model.root.end - this.model.root.start;
     if (node.kind === "call" && whole > 0) {

@@ -101,6 +101,8 @@ fn filters_leave_what_was_asked_for() {
 
     filter(&mut browser, "", "secrets", false);
     assert!(browser.texts("#found")[0].starts_with("3 of "));
+    // Two tool calls used secrets.
+    assert_eq!(browser.texts("[role=tab] .badge")[0], "2");
     filter(&mut browser, "github PULLS", "", false);
     assert!(browser.texts("#found")[0].starts_with("1 of "));
     // Names of fields are not what people look for.
