@@ -106,7 +106,13 @@ pub fn write(
 }
 
 const SKELETON: &str = include_str!("report/report.html");
-const STYLE: &str = include_str!("report/report.css");
+const STYLE: &str = concat!(
+    include_str!("report/base.css"),
+    include_str!("report/head.css"),
+    include_str!("report/rows.css"),
+    include_str!("report/views.css"),
+    include_str!("report/media.css"),
+);
 const SCRIPT: &str = concat!(
     include_str!("report/text.js"),
     include_str!("report/model.js"),
@@ -116,6 +122,7 @@ const SCRIPT: &str = concat!(
     include_str!("report/tables.js"),
     include_str!("report/processes.js"),
     include_str!("report/charts.js"),
+    include_str!("report/findings.js"),
     include_str!("report/summary.js"),
     include_str!("report/page.js"),
 );

@@ -5,11 +5,24 @@ const HEIGHT = 120;
 
 /** A picture over the time of the log with its largest value and both ends. */
 function chart(title, note, largest, model, shapes) {
-  const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img", "aria-label": `${title}: at most ${largest}` }, ...shapes);
-  return el("figure", "chart",
+  const picture = svg(
+    "svg",
+    {
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: "none",
+      role: "img",
+      "aria-label": `${title}: at most ${largest}`,
+    },
+    ...shapes,
+  );
+  return el(
+    "figure",
+    "chart",
     el("figcaption", "", el("strong", "", title), " ", el("span", "quiet", note)),
-    el("div", "most quiet", largest), picture,
-    el("div", "ends quiet", el("span", "", clock(model.root.start)), el("span", "", clock(model.root.end))));
+    el("div", "most quiet", largest),
+    picture,
+    el("div", "ends quiet", el("span", "", clock(model.root.start)), el("span", "", clock(model.root.end))),
+  );
 }
 
 /** Where a time is in a picture. */
@@ -26,7 +39,14 @@ function endedOf(page) {
     const usage = command.last?.e.usage;
     if (!usage || (chosen && !chosen.has(command.id))) continue;
     const start = command.first?.t ?? command.end - usage.wall_us;
-    rows.push({ command, usage, start, end: command.end, memory: usage.peak_memory ?? usage.max_rss, processor: usage.user_us + usage.system_us });
+    rows.push({
+      command,
+      usage,
+      start,
+      end: command.end,
+      memory: usage.peak_memory ?? usage.max_rss,
+      processor: usage.user_us + usage.system_us,
+    });
   }
   return rows;
 }
@@ -82,38 +102,78 @@ function showResources(panel, page) {
   const parts = [];
   if (rows.length > 0) {
     parts.push(
-      chart("Peak memory", "the highest of each command while it ran", bytes(memory.most), page.model, [memory.shape]),
-      chart("Processor time", "all of a command’s, while it ran", duration(processor.most), page.model, [processor.shape]));
+      chart("Peak memory", "the highest of each command while it ran", bytes(memory.most), page.model, [
+        memory.shape,
+      ]),
+      chart("Processor time", "all of a command’s, while it ran", duration(processor.most), page.model, [
+        processor.shape,
+      ]),
+    );
   }
   if (alive.most > 0) {
-    parts.push(chart("Processes", "seen running, until their command ended", count(alive.most), page.model, [alive.shape]));
+    parts.push(
+      chart("Processes", "seen running, until their command ended", count(alive.most), page.model, [alive.shape]),
+    );
   }
   if (rows.length > 0) parts.push(commandTable(rows, page));
   const sessions = page.filter.records.filter((record) => record.e.type === "session_ended");
   if (sessions.length > 0) parts.push(sessionTable(sessions));
-  panel.replaceChildren(...(parts.length > 0 ? [el("div", "charts", ...parts.filter((part) => part.tagName === "FIGURE")), ...parts.filter((part) => part.tagName !== "FIGURE")] : [nothing(page.filter)]));
+  panel.replaceChildren(
+    ...(parts.length > 0
+      ? [
+          el("div", "charts", ...parts.filter((part) => part.tagName === "FIGURE")),
+          ...parts.filter((part) => part.tagName !== "FIGURE"),
+        ]
+      : [nothing(page.filter)]),
+  );
 }
 
 function commandTable(rows, page) {
-  return table(rows, [
-    { name: "Command", sort: (row) => quoted(argvOf(row.command)), cell: (row) => page.link(row.command.home, { content: code(quoted(argvOf(row.command))) }) },
-    { name: "Started", sort: (row) => row.start, cell: (row) => timeOf(row.start) },
-    { name: "Took", number: true, sort: (row) => row.usage.wall_us, cell: (row) => duration(row.usage.wall_us) },
-    { name: "Processor", number: true, sort: (row) => row.processor, cell: (row) => duration(row.processor) },
-    { name: "Memory", number: true, sort: (row) => row.memory, cell: (row) => bytes(row.memory) },
-    { name: "Processes", number: true, sort: (row) => row.usage.peak_processes ?? 0, cell: (row) => (row.usage.peak_processes === undefined ? "–" : count(row.usage.peak_processes)) },
-  ], { sorted: 3, caption: "Commands that have ended. Memory is the most of all at one time, or the largest process where that is not known." });
+  return table(
+    rows,
+    [
+      {
+        name: "Command",
+        sort: (row) => quoted(argvOf(row.command)),
+        cell: (row) => page.link(row.command.home, { content: code(quoted(argvOf(row.command))) }),
+      },
+      { name: "Started", sort: (row) => row.start, cell: (row) => timeOf(row.start) },
+      { name: "Took", number: true, sort: (row) => row.usage.wall_us, cell: (row) => duration(row.usage.wall_us) },
+      { name: "Processor", number: true, sort: (row) => row.processor, cell: (row) => duration(row.processor) },
+      { name: "Memory", number: true, sort: (row) => row.memory, cell: (row) => bytes(row.memory) },
+      {
+        name: "Processes",
+        number: true,
+        sort: (row) => row.usage.peak_processes ?? 0,
+        cell: (row) => (row.usage.peak_processes === undefined ? "–" : count(row.usage.peak_processes)),
+      },
+    ],
+    {
+      sorted: 3,
+      caption:
+        "Commands that have ended. Memory is the most of all at one time, or the largest process where that is not known.",
+    },
+  );
 }
 
 function sessionTable(records) {
   const usage = (record) => record.e.usage;
   const memory = (record) => usage(record).peak_memory ?? usage(record).max_rss;
   const processor = (record) => usage(record).user_us + usage(record).system_us;
-  return table(records.slice(), [
-    { name: "Session", sort: (record) => record.s ?? 0, cell: (record) => String(record.s ?? "–") },
-    { name: "Ended", sort: (record) => record.t, cell: (record) => timeOf(record.t) },
-    { name: "Took", number: true, sort: (record) => usage(record).wall_us, cell: (record) => duration(usage(record).wall_us) },
-    { name: "Processor", number: true, sort: processor, cell: (record) => duration(processor(record)) },
-    { name: "Memory", number: true, sort: memory, cell: (record) => bytes(memory(record)) },
-  ], { sorted: 3, caption: "Sessions that have ended, with all of their commands." });
+  return table(
+    records.slice(),
+    [
+      { name: "Session", sort: (record) => record.s ?? 0, cell: (record) => String(record.s ?? "–") },
+      { name: "Ended", sort: (record) => record.t, cell: (record) => timeOf(record.t) },
+      {
+        name: "Took",
+        number: true,
+        sort: (record) => usage(record).wall_us,
+        cell: (record) => duration(usage(record).wall_us),
+      },
+      { name: "Processor", number: true, sort: processor, cell: (record) => duration(processor(record)) },
+      { name: "Memory", number: true, sort: memory, cell: (record) => bytes(memory(record)) },
+    ],
+    { sorted: 3, caption: "Sessions that have ended, with all of their commands." },
+  );
 }

@@ -1,15 +1,28 @@
 // An event in one line, and everything that is known about it.
 
 const LABELS = new Map([
-  ["tool_call_started", "tool"], ["tool_call_ended", "tool"], ["exec", "run"], ["network", "net"],
-  ["syscall_denied", "call"], ["file_denied", "file"], ["file_changed", "file"], ["secret_used", "secret"],
-  ["limit_hit", "limit"], ["note", "note"], ["session_started", "session"], ["session_ended", "session"],
+  ["tool_call_started", "tool"],
+  ["tool_call_ended", "tool"],
+  ["exec", "run"],
+  ["network", "net"],
+  ["syscall_denied", "call"],
+  ["file_denied", "file"],
+  ["file_changed", "file"],
+  ["secret_used", "secret"],
+  ["limit_hit", "limit"],
+  ["note", "note"],
+  ["session_started", "session"],
+  ["session_ended", "session"],
   ["suppressed", "gap"],
 ]);
 
 const ACTS = new Map([
-  ["lookup", "look up"], ["connection", "connect to"], ["request", "request to"], ["signature", "sign with key"],
-  ["forward", "forward to"], ["publish", "publish"],
+  ["lookup", "look up"],
+  ["connection", "connect to"],
+  ["request", "request to"],
+  ["signature", "sign with key"],
+  ["forward", "forward to"],
+  ["publish", "publish"],
 ]);
 
 function labelOf(event) {
@@ -35,7 +48,10 @@ function traffic(event) {
 function lineOf(event) {
   switch (event.type) {
     case "exec":
-      return [code(event.argv.length > 0 ? quoted(event.argv) : event.path), el("span", "quiet", "pid " + event.pid)];
+      return [
+        code(event.argv.length > 0 ? quoted(event.argv) : event.path),
+        el("span", "quiet", "pid " + event.pid),
+      ];
     case "network": {
       const what = [el("span", "quiet", ACTS.get(event.what) ?? event.what), code(place(event))];
       if (event.request) what.push(code(event.request.join(" ")));
@@ -46,15 +62,21 @@ function lineOf(event) {
     case "file_denied":
       return [code(event.path)];
     case "file_changed":
-      return [el("span", "change " + changeClass(event.change), event.change), code(event.path),
+      return [
+        el("span", "change " + changeClass(event.change), event.change),
+        code(event.path),
         ...(event.risks ?? []).map((risk) => el("span", "chip risk", short(risk, 120))),
-        event.state === "direct" ? null : el("span", "quiet", event.state)];
+        event.state === "direct" ? null : el("span", "quiet", event.state),
+      ];
     case "secret_used":
       return [code(event.name), el("span", "quiet", "sent to"), code(event.host)];
     case "limit_hit":
       return [event.limit.replaceAll("_", " ") + " limit hit"];
     case "note":
-      return [short(event.name), el("span", "quiet", short(Object.values(event.attributes ?? {}).join(" · "), 200))];
+      return [
+        short(event.name),
+        el("span", "quiet", short(Object.values(event.attributes ?? {}).join(" · "), 200)),
+      ];
     case "session_started":
       return ["Sandbox put up", event.workspace ? code(event.workspace) : null, weakOf(event)];
     case "session_ended":
@@ -62,15 +84,20 @@ function lineOf(event) {
     case "suppressed":
       return [`${many(event.count, "event")} of kind`, code(event.kind), "were too many to record"];
     case "log_opened":
-      return ["Log opened by", code(event.writer),
-        event.cut ? el("span", "chip risk", `${bytes(event.cut)} of an unfinished line were cut off`) : null];
+      return [
+        "Log opened by",
+        code(event.writer),
+        event.cut ? el("span", "chip risk", `${bytes(event.cut)} of an unfinished line were cut off`) : null,
+      ];
     case "head":
       return ["Signed up to here"];
     case "log_closed":
       return event.next ? ["Continued in", code(event.next)] : ["Log closed"];
-    case "tool_call_started": case "tool_call_ended":
+    case "tool_call_started":
+    case "tool_call_ended":
       return [event.type === "tool_call_started" ? "began: " + short(event.tool) : "ended"];
-    case "command_started": case "command_failed":
+    case "command_started":
+    case "command_failed":
       return [code(quoted(event.argv))];
     case "command_ended":
       return [endOf(event)];
@@ -85,7 +112,9 @@ function changeClass(change) {
 
 function weakOf(event) {
   const weak = event.enforcement.filter((layer) => layer.state !== "enforced" && layer.state !== "off");
-  return weak.length > 0 ? el("span", "chip risk", weak.map((layer) => `${layer.layer} ${layer.state}`).join(", ")) : null;
+  return weak.length > 0
+    ? el("span", "chip risk", weak.map((layer) => `${layer.layer} ${layer.state}`).join(", "))
+    : null;
 }
 
 /** How a command ended, as a chip. */

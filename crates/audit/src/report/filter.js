@@ -3,7 +3,15 @@
 const KINDS = [
   ["", "All types"],
   ["calls", "Tool calls", "tool_call_started", "tool_call_ended"],
-  ["commands", "Commands", "command_started", "command_failed", "command_ended", "session_started", "session_ended"],
+  [
+    "commands",
+    "Commands",
+    "command_started",
+    "command_failed",
+    "command_ended",
+    "session_started",
+    "session_ended",
+  ],
   ["programs", "Programs", "exec"],
   ["network", "Network", "network"],
   ["files", "Files", "file_changed", "file_denied"],
@@ -36,7 +44,10 @@ class Filter {
   }
 
   set(words, kind, denied) {
-    this.words = words.toLowerCase().split(/\s+/).filter((word) => word !== "");
+    this.words = words
+      .toLowerCase()
+      .split(/\s+/)
+      .filter((word) => word !== "");
     const types = KINDS.find(([name]) => name === kind)?.slice(2) ?? [];
     this.types = types.length > 0 ? new Set(types) : null;
     this.denied = denied;

@@ -19,11 +19,23 @@ async function readLog() {
 
 function newNode(kind, id, up, start) {
   return {
-    kind, id, up, start, end: start, children: [],
+    kind,
+    id,
+    up,
+    start,
+    end: start,
+    children: [],
     // The records of its beginning and end.
-    first: null, last: null,
-    calls: 0, commands: 0, programs: 0, denied: 0, events: 0,
-    hosts: null, files: null, secrets: null,
+    first: null,
+    last: null,
+    calls: 0,
+    commands: 0,
+    programs: 0,
+    denied: 0,
+    events: 0,
+    hosts: null,
+    files: null,
+    secrets: null,
     // The filter that has last found something in it.
     mark: 0,
   };
@@ -118,7 +130,11 @@ class Model {
     if (started) home.first = record;
     else home.last = record;
     let command = this.commands.get(record.c);
-    if (!command) this.commands.set(record.c, command = { id: record.c, home, first: null, last: null, start: record.t, end: null });
+    if (!command)
+      this.commands.set(
+        record.c,
+        (command = { id: record.c, home, first: null, last: null, start: record.t, end: null }),
+      );
     if (started) command.first = record;
     else {
       command.last = record;
@@ -144,12 +160,25 @@ class Model {
     if (time < node.start) node.start = time;
     if (event.denial) node.denied += times(event);
     switch (event.type) {
-      case "tool_call_started": node.calls++; break;
-      case "command_started": case "command_failed": node.commands++; break;
-      case "exec": node.programs++; break;
-      case "network": if (reached(event)) add(node, "hosts", event.host); break;
-      case "file_changed": add(node, "files", event.path); break;
-      case "secret_used": add(node, "secrets", event.name); break;
+      case "tool_call_started":
+        node.calls++;
+        break;
+      case "command_started":
+      case "command_failed":
+        node.commands++;
+        break;
+      case "exec":
+        node.programs++;
+        break;
+      case "network":
+        if (reached(event)) add(node, "hosts", event.host);
+        break;
+      case "file_changed":
+        add(node, "files", event.path);
+        break;
+      case "secret_used":
+        add(node, "secrets", event.name);
+        break;
     }
   }
 }

@@ -6,11 +6,36 @@ class Page {
     this.filter = new Filter(model);
     this.timeline = new Timeline(model, this.filter);
     this.views = [
-      { id: "timeline", name: "Timeline", count: () => this.timeline.calls(), show: (panel) => this.timeline.show(panel) },
-      { id: "denials", name: "Denials", count: () => this.sum((event) => (event.denial ? times(event) : 0)), show: (panel) => showDenials(panel, this) },
-      { id: "hosts", name: "Hosts", count: () => hostsOf(this.filter.records).length, show: (panel) => showHosts(panel, this) },
-      { id: "files", name: "Files", count: () => filesOf(this.filter.records).length, show: (panel) => showFiles(panel, this) },
-      { id: "processes", name: "Processes", count: () => this.sum((event) => (event.type === "exec" ? 1 : 0)), show: (panel) => showProcesses(panel, this) },
+      {
+        id: "timeline",
+        name: "Timeline",
+        count: () => this.timeline.calls(),
+        show: (panel) => this.timeline.show(panel),
+      },
+      {
+        id: "denials",
+        name: "Denials",
+        count: () => this.sum((event) => (event.denial ? times(event) : 0)),
+        show: (panel) => showDenials(panel, this),
+      },
+      {
+        id: "hosts",
+        name: "Hosts",
+        count: () => hostsOf(this.filter.records).length,
+        show: (panel) => showHosts(panel, this),
+      },
+      {
+        id: "files",
+        name: "Files",
+        count: () => filesOf(this.filter.records).length,
+        show: (panel) => showFiles(panel, this),
+      },
+      {
+        id: "processes",
+        name: "Processes",
+        count: () => this.sum((event) => (event.type === "exec" ? 1 : 0)),
+        show: (panel) => showProcesses(panel, this),
+      },
       { id: "resources", name: "Resources", count: null, show: (panel) => showResources(panel, this) },
     ];
     this.now = this.views[0];
@@ -24,8 +49,18 @@ class Page {
     const tabs = document.getElementById("tabs");
     for (const view of this.views) {
       view.badge = el("span", "badge");
-      view.tab = having(el("button", "", view.name, view.badge), { type: "button", role: "tab", id: `tab-${view.id}`, "aria-controls": view.id });
-      view.panel = having(el("section"), { id: view.id, role: "tabpanel", "aria-labelledby": `tab-${view.id}`, "data-name": view.name });
+      view.tab = having(el("button", "", view.name, view.badge), {
+        type: "button",
+        role: "tab",
+        id: `tab-${view.id}`,
+        "aria-controls": view.id,
+      });
+      view.panel = having(el("section"), {
+        id: view.id,
+        role: "tabpanel",
+        "aria-labelledby": `tab-${view.id}`,
+        "data-name": view.name,
+      });
       view.tab.addEventListener("click", () => this.open(view));
       tabs.append(view.tab);
       document.getElementById("panels").append(view.panel);
@@ -77,7 +112,9 @@ class Page {
   move(event) {
     const at = this.views.indexOf(this.now);
     const last = this.views.length - 1;
-    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
+    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[
+      event.key
+    ];
     if (to === undefined) return;
     event.preventDefault();
     this.open(this.views[to]);
@@ -96,7 +133,9 @@ class Page {
       view.badge.textContent = view.count ? count(view.count()) : "";
     }
     const found = document.getElementById("found");
-    found.textContent = this.filter.active ? `${count(this.filter.records.length)} of ${many(this.model.records.length, "record")}` : "";
+    found.textContent = this.filter.active
+      ? `${count(this.filter.records.length)} of ${many(this.model.records.length, "record")}`
+      : "";
     this.draw();
   }
 
@@ -137,7 +176,10 @@ class Page {
   /** A button that leads to a tool call or command in the timeline. */
   link(node, { content = null, why = false } = {}) {
     if (node === this.model.root) return el("span", "quiet", "no tool call");
-    const name = { call: short(node.first?.e.tool ?? "tool call", 60), session: `session ${node.id}`, log: "the log" }[node.kind] ?? `command ${node.id}`;
+    const name =
+      { call: short(node.first?.e.tool ?? "tool call", 60), session: `session ${node.id}`, log: "the log" }[
+        node.kind
+      ] ?? `command ${node.id}`;
     const button = having(el("button", "link", content ?? name), { type: "button" });
     if (node.kind === "call" && !content) {
       const reason = why ? node.first?.e.reason : "";

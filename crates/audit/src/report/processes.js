@@ -7,7 +7,7 @@ function forestOf(records, filter) {
     if (record.e.type !== "exec") continue;
     const id = record.c ?? null;
     let command = commands.get(id);
-    if (!command) commands.set(id, command = { id, record, processes: [], byPid: new Map(), hit: 0 });
+    if (!command) commands.set(id, (command = { id, record, processes: [], byPid: new Map(), hit: 0 }));
     const { pid, parent } = record.e;
     let process = command.byPid.get(pid);
     // Numbers are used again: another parent is another process.
@@ -28,12 +28,16 @@ function forestOf(records, filter) {
 /** The processes in the order of a tree, with their depth. */
 function flat(command) {
   const rows = [];
-  const open = command.processes.filter((process) => !process.up).reverse().map((process) => [process, 0]);
+  const open = command.processes
+    .filter((process) => !process.up)
+    .reverse()
+    .map((process) => [process, 0]);
   while (open.length > 0) {
     const [process, depth] = open.pop();
     if (!process.hit) continue;
     rows.push({ process, depth });
-    for (let index = process.children.length - 1; index >= 0; index--) open.push([process.children[index], depth + 1]);
+    for (let index = process.children.length - 1; index >= 0; index--)
+      open.push([process.children[index], depth + 1]);
   }
   return rows;
 }
@@ -43,20 +47,39 @@ function showProcesses(panel, page) {
   if (forest.length === 0) return panel.replaceChildren(nothing(page.filter));
   const list = el("ol", "timeline");
   let budget = 200;
-  fill(list, forest, (command) => {
-    const item = el("li");
-    const argv = argvOf(page.model.commands.get(command.id));
-    const line = el("span", "line", argv.length > 0 ? code(quoted(argv)) : el("span", "quiet", command.id === null ? "no command" : `command ${command.id}`),
-      " ", el("span", "chip", many(command.hit, "program")));
-    const summary = el("summary", "row", timeOf(command.record.t), el("span", "label", "command"), line);
-    budget -= command.processes.length;
-    item.append(folded("group command", summary, budget > 0, () => {
-      const tree = el("ol", "tree");
-      fill(tree, flat(command), processItem);
-      return el("div", "", el("p", "where quiet", "in ", page.link(callOf(command.record), { why: true })), tree);
-    }));
-    return item;
-  }, { step: 60, follow: true });
+  fill(
+    list,
+    forest,
+    (command) => {
+      const item = el("li");
+      const argv = argvOf(page.model.commands.get(command.id));
+      const line = el(
+        "span",
+        "line",
+        argv.length > 0
+          ? code(quoted(argv))
+          : el("span", "quiet", command.id === null ? "no command" : `command ${command.id}`),
+        " ",
+        el("span", "chip", many(command.hit, "program")),
+      );
+      const summary = el("summary", "row", timeOf(command.record.t), el("span", "label", "command"), line);
+      budget -= command.processes.length;
+      item.append(
+        folded("group command", summary, budget > 0, () => {
+          const tree = el("ol", "tree");
+          fill(tree, flat(command), processItem);
+          return el(
+            "div",
+            "",
+            el("p", "where quiet", "in ", page.link(callOf(command.record), { why: true })),
+            tree,
+          );
+        }),
+      );
+      return item;
+    },
+    { step: 60, follow: true },
+  );
   panel.replaceChildren(list);
 }
 
@@ -70,12 +93,15 @@ function processItem({ process, depth }) {
     const { argv, path } = record.e;
     line.append(having(code(argv.length > 0 ? quoted(argv) : path), { title: visible(short(path)) }));
   });
-  if (process.programs.length > 20) line.append(el("span", "quiet", ` and ${count(process.programs.length - 20)} more`));
-  item.append(folded("event", el("summary", "", line), false, () => {
-    const all = el("ol");
-    fill(all, process.programs, (record) => el("li", "", factsOf(record)), { step: 20 });
-    return all;
-  }));
+  if (process.programs.length > 20)
+    line.append(el("span", "quiet", ` and ${count(process.programs.length - 20)} more`));
+  item.append(
+    folded("event", el("summary", "", line), false, () => {
+      const all = el("ol");
+      fill(all, process.programs, (record) => el("li", "", factsOf(record)), { step: 20 });
+      return all;
+    }),
+  );
   if (depth > 12) line.append(el("span", "chip", `${depth} levels down`));
   return item;
 }

@@ -4,15 +4,23 @@
 let pace = 1;
 
 /** Makes what comes into view. */
-const watcher = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) entry.target.dispatchEvent(new Event("near"));
-}, { rootMargin: "600px" });
+const watcher = new IntersectionObserver(
+  (entries) => {
+    for (const entry of entries) if (entry.isIntersecting) entry.target.dispatchEvent(new Event("near"));
+  },
+  { rootMargin: "600px" },
+);
 
 /**
  * Fills a list with the first items and a button for the rest; with `follow`, scrolling there presses it.
  * Returns a function that makes all items up to an index.
  */
-function fill(list, items, make, { step = 100, follow = false, wrap = (button) => el("li", "more", button) } = {}) {
+function fill(
+  list,
+  items,
+  make,
+  { step = 100, follow = false, wrap = (button) => el("li", "more", button) } = {},
+) {
   let made = 0;
   step *= pace;
   const button = having(el("button"), { type: "button" });
@@ -80,7 +88,10 @@ class Timeline {
     this.items.clear();
     this.roots = this.filter.below(this.model.root, false);
     const bar = el("div", "tools");
-    for (const [name, open] of [["Expand all", true], ["Collapse all", false]]) {
+    for (const [name, open] of [
+      ["Expand all", true],
+      ["Collapse all", false],
+    ]) {
       const button = having(el("button", "", name), { type: "button" });
       button.addEventListener("click", () => {
         this.open = open;
@@ -100,7 +111,9 @@ class Timeline {
   /** How many tool calls are shown. */
   calls() {
     const { active, mark } = this.filter;
-    return [...this.model.groups.values()].filter((node) => node.kind === "call" && (!active || node.mark === mark)).length;
+    return [...this.model.groups.values()].filter(
+      (node) => node.kind === "call" && (!active || node.mark === mark),
+    ).length;
   }
 
   item(item, all) {
@@ -135,14 +148,19 @@ class Timeline {
     open &&= !isDeep(node);
     const known = { details: null, items, upTo: null };
     this.items.set(node, known);
-    known.details = folded(`group ${node.kind}` + (node.denied > 0 ? " refusing" : ""), this.heading(node), open, () => {
-      const body = el("div", "body");
-      body.append(...this.about(node));
-      const list = el("ol");
-      known.upTo = fill(list, items, (item) => this.item(item, within));
-      if (items.length > 0) body.append(list);
-      return body;
-    });
+    known.details = folded(
+      `group ${node.kind}` + (node.denied > 0 ? " refusing" : ""),
+      this.heading(node),
+      open,
+      () => {
+        const body = el("div", "body");
+        body.append(...this.about(node));
+        const list = el("ol");
+        known.upTo = fill(list, items, (item) => this.item(item, within));
+        if (items.length > 0) body.append(list);
+        return body;
+      },
+    );
     return known.details;
   }
 
@@ -162,7 +180,12 @@ class Timeline {
       if (node.last) line.append(" ", endOf(node.last.e));
     } else if (node.kind === "session") {
       line.append(el("strong", "", `Session ${node.id}`), " ", el("span", "quiet", "outside of any tool call"));
-    } else line.append(el("strong", "", "The log itself"), " ", el("span", "quiet", many(node.events, "entry", "entries")));
+    } else
+      line.append(
+        el("strong", "", "The log itself"),
+        " ",
+        el("span", "quiet", many(node.events, "entry", "entries")),
+      );
     line.append(this.chips(node));
     summary.append(this.length(node));
     return summary;

@@ -5,8 +5,10 @@ function showSummary(page) {
   const when = document.getElementById("when");
   when.replaceChildren();
   const opened = records.find((record) => record.e.type === "log_opened");
-  const parts = records.length === 0 ? ["The log is empty."] : [
-    between(root.start, root.end), duration(root.end - root.start), many(records.length, "record")];
+  const parts =
+    records.length === 0
+      ? ["The log is empty."]
+      : [between(root.start, root.end), duration(root.end - root.start), many(records.length, "record")];
   if (opened) parts.push("written by " + short(opened.e.writer, 80));
   say(when, parts.join(" · "));
 
@@ -32,11 +34,13 @@ function showSummary(page) {
     ["Denials", root.denied, ""],
   ];
   const list = document.getElementById("figures");
-  list.replaceChildren(...figures.map(([name, number, note]) => {
-    const tile = el("div", name === "Denials" && number > 0 ? "tile bad" : "tile");
-    tile.append(el("dt", "", name), el("dd", "", el("b", "", count(number)), " ", el("small", "", note)));
-    return tile;
-  }));
+  list.replaceChildren(
+    ...figures.map(([name, number, note]) => {
+      const tile = el("div", name === "Denials" && number > 0 ? "tile bad" : "tile");
+      tile.append(el("dt", "", name), el("dd", "", el("b", "", count(number)), " ", el("small", "", note)));
+      return tile;
+    }),
+  );
   showActivity(page.model);
   showFindings(page);
 }
@@ -59,67 +63,30 @@ function showActivity(model) {
     // The root makes quiet times visible beside busy ones.
     const height = all[at] > 0 ? Math.max(1.5, Math.sqrt(all[at] / most) * 30) : 0;
     if (height > 0) shapes.push(svg("rect", { class: "some", x: at * 5 + 0.5, y: 31 - height, width: 4, height }));
-    if (denied[at] > 0) shapes.push(svg("rect", { class: "refused", x: at * 5 + 0.5, y: 33, width: 4, height: 5 }));
+    if (denied[at] > 0)
+      shapes.push(svg("rect", { class: "refused", x: at * 5 + 0.5, y: 33, width: 4, height: 5 }));
   }
   const activity = document.getElementById("activity");
-  activity.append(svg("svg", { viewBox: `0 0 ${places * 5} 38`, preserveAspectRatio: "none", role: "img",
-    "aria-label": "Events over time; marks below the line are denials" }, ...shapes));
-  activity.append(el("div", "ends quiet", el("span", "", clock(model.root.start)),
-    el("span", "", model.root.denied > 0 ? "events, with denials marked below" : "events"), el("span", "", clock(model.root.end))));
+  activity.append(
+    svg(
+      "svg",
+      {
+        viewBox: `0 0 ${places * 5} 38`,
+        preserveAspectRatio: "none",
+        role: "img",
+        "aria-label": "Events over time; marks below the line are denials",
+      },
+      ...shapes,
+    ),
+  );
+  activity.append(
+    el(
+      "div",
+      "ends quiet",
+      el("span", "", clock(model.root.start)),
+      el("span", "", model.root.denied > 0 ? "events, with denials marked below" : "events"),
+      el("span", "", clock(model.root.end)),
+    ),
+  );
   activity.hidden = false;
-}
-
-function showFindings(page) {
-  const { model } = page;
-  const items = [];
-  const finding = (name, tab, ...parts) => {
-    const item = el("li", name, ...parts);
-    if (tab) item.append(" ", page.opener(tab));
-    items.push(item);
-  };
-  const cut = model.records.filter(({ e }) => e.type === "log_opened" && e.cut);
-  if (cut.length > 0) finding("bad", null, `The writer was killed ${many(cut.length, "time")}: what it had not finished writing is lost.`);
-  const gaps = new Map();
-  for (const { e } of model.records) if (e.type === "suppressed") gaps.set(e.kind, (gaps.get(e.kind) ?? 0) + e.count);
-  for (const [kind, number] of gaps) {
-    finding("risk", null, `Not everything is recorded: ${many(number, "event")} of kind `, code(kind), " came too fast.");
-  }
-  const limits = new Map();
-  for (const { e } of model.records) if (e.type === "limit_hit") limits.set(e.limit, (limits.get(e.limit) ?? 0) + 1);
-  for (const [limit, number] of limits) finding("risk", "denials", `The ${short(limit, 40).replaceAll("_", " ")} limit was hit${number > 1 ? " " + many(number, "time") : ""}.`);
-  const top = denialsOf(model.records).sort((a, b) => b.times - a.times)[0];
-  if (top) {
-    finding("bad", "denials", `${many(model.root.denied, "denial")}; the most frequent: `, el("b", "", short(top.denial.what, 120)),
-      top.times > 1 ? ` (${many(top.times, "time")}).` : ".");
-  }
-  const risky = filesOf(model.records).filter((row) => row.risks.size > 0);
-  if (risky.length > 0) {
-    const names = risky.slice(0, 3).flatMap((row, index) => [index > 0 ? ", " : "", code(row.path)]);
-    finding("risk", "files", `${many(risky.length, "changed file needs", "changed files need")} a second look: `, ...names, risky.length > 3 ? " …" : "");
-  }
-  const secrets = new Map();
-  for (const { e } of model.records) if (e.type === "secret_used") add(secretAt(secrets, e.name), "hosts", e.host);
-  for (const [name, { hosts }] of [...secrets].slice(0, 5)) {
-    finding("", "hosts", "The secret ", code(name), " was sent to ", ...[...hosts].slice(0, 3).flatMap((host, index) => [index > 0 ? ", " : "", code(host)]), hosts.size > 3 ? " …" : "", ".");
-  }
-  const weak = new Map();
-  for (const { e } of model.records) {
-    if (e.type !== "session_started") continue;
-    for (const layer of e.enforcement) {
-      for (const weakness of layer.weaknesses ?? []) weak.set(`${layer.layer}: ${weakness}`, true);
-      if (layer.state === "absent") weak.set(`${layer.layer}: absent`, true);
-    }
-  }
-  for (const text of [...weak.keys()].slice(0, 8)) finding("risk", null, "Weaker than asked — ", short(text));
-  const section = document.getElementById("findings");
-  const weight = (item) => ["bad", "risk", ""].indexOf(item.className);
-  items.sort((a, b) => weight(a) - weight(b));
-  section.querySelector("ul").replaceChildren(...items);
-  section.hidden = items.length === 0;
-}
-
-function secretAt(secrets, name) {
-  let secret = secrets.get(name);
-  if (!secret) secrets.set(name, secret = {});
-  return secret;
 }

@@ -11,7 +11,10 @@ function table(rows, columns, { sorted = -1, caption }) {
     for (const column of columns) {
       const cell = column.cell(row);
       const parts = Array.isArray(cell) ? cell : [cell];
-      const td = having(el("td", column.number ? "number" : "", ...parts), { role: "cell", "data-name": column.name });
+      const td = having(el("td", column.number ? "number" : "", ...parts), {
+        role: "cell",
+        "data-name": column.name,
+      });
       line.append(td);
     }
     return line;
@@ -57,7 +60,7 @@ function denialsOf(records) {
     if (!denial) continue;
     const key = JSON.stringify(denial);
     let row = found.get(key);
-    if (!row) found.set(key, row = { denial, times: 0, records: [], calls: new Set() });
+    if (!row) found.set(key, (row = { denial, times: 0, records: [], calls: new Set() }));
     row.times += times(record.e);
     row.records.push(record);
     row.calls.add(callOf(record));
@@ -83,14 +86,23 @@ function denialItem(row, page) {
   const where = el("p", "quiet where", timeOf(row.records[0].t));
   if (denial.rule) where.append(" by rule ", code(denial.rule));
   where.append(" in ");
-  [...row.calls].slice(0, 5).forEach((call, index) => where.append(index > 0 ? ", " : "", page.link(call, { why: true })));
+  [...row.calls]
+    .slice(0, 5)
+    .forEach((call, index) => where.append(index > 0 ? ", " : "", page.link(call, { why: true })));
   if (row.calls.size > 5) where.append(` and ${count(row.calls.size - 5)} more`);
   item.append(where);
-  item.append(folded("event", el("summary", "quiet", row.records.length > 1 ? many(row.records.length, "record") : "Details"), false, () => {
-    const all = el("ol");
-    fill(all, row.records, (record) => el("li", "", factsOf(record)), { step: 20 });
-    return all;
-  }));
+  item.append(
+    folded(
+      "event",
+      el("summary", "quiet", row.records.length > 1 ? many(row.records.length, "record") : "Details"),
+      false,
+      () => {
+        const all = el("ol");
+        fill(all, row.records, (record) => el("li", "", factsOf(record)), { step: 20 });
+        return all;
+      },
+    ),
+  );
   return item;
 }
 
@@ -108,8 +120,21 @@ function hostsOf(records) {
     const key = kind + " " + event.host;
     let row = found.get(key);
     if (!row) {
-      row = { kind, host: event.host, ports: new Set(), allowed: 0, denied: 0, requests: 0, lookups: 0,
-        sent: 0, received: 0, inside: { sent: 0, received: 0 }, rules: new Set(), secrets: new Set(), first: time };
+      row = {
+        kind,
+        host: event.host,
+        ports: new Set(),
+        allowed: 0,
+        denied: 0,
+        requests: 0,
+        lookups: 0,
+        sent: 0,
+        received: 0,
+        inside: { sent: 0, received: 0 },
+        rules: new Set(),
+        secrets: new Set(),
+        first: time,
+      };
       found.set(key, row);
     }
     if (event.type === "secret_used") {
@@ -137,20 +162,59 @@ function hostsOf(records) {
 function showHosts(panel, page) {
   const rows = hostsOf(page.filter.records);
   if (rows.length === 0) return panel.replaceChildren(nothing(page.filter));
-  const list = (set, most) => short([...set].slice(0, most).join(", "), 200) + (set.size > most ? ` +${set.size - most}` : "");
-  panel.replaceChildren(table(rows, [
-    { name: "Host", sort: (row) => row.host, cell: (row) => [
-      code(row.host), " ", row.kind === "host" ? null : el("span", "chip", { signature: "key", forward: "service", publish: "published" }[row.kind]),
-      ...[...row.secrets].slice(0, 8).flatMap((name) => [" ", el("span", "chip secret", short(name, 60))])] },
-    { name: "Ports", cell: (row) => list(row.ports, 4) || "–" },
-    { name: "Connections", number: true, sort: (row) => row.allowed, cell: (row) => amount(row.allowed, count) },
-    { name: "Requests", number: true, sort: (row) => row.requests, cell: (row) => amount(row.requests, count) },
-    { name: "Denied", number: true, sort: (row) => row.denied,
-      cell: (row) => (row.denied > 0 ? el("span", "chip bad", count(row.denied)) : amount(0, count)) },
-    { name: "Sent", number: true, sort: (row) => row.sent, cell: (row) => amount(row.sent, bytes) },
-    { name: "Received", number: true, sort: (row) => row.received, cell: (row) => amount(row.received, bytes) },
-    { name: "Rule", cell: (row) => (row.rules.size > 0 ? el("code", "quiet", list(row.rules, 2)) : el("span", "quiet", "none")) },
-  ], { sorted: 5, caption: "Bytes are those of connections; of requests only where no connection has any." }));
+  const list = (set, most) =>
+    short([...set].slice(0, most).join(", "), 200) + (set.size > most ? ` +${set.size - most}` : "");
+  panel.replaceChildren(
+    table(
+      rows,
+      [
+        {
+          name: "Host",
+          sort: (row) => row.host,
+          cell: (row) => [
+            code(row.host),
+            " ",
+            row.kind === "host"
+              ? null
+              : el("span", "chip", { signature: "key", forward: "service", publish: "published" }[row.kind]),
+            ...[...row.secrets].slice(0, 8).flatMap((name) => [" ", el("span", "chip secret", short(name, 60))]),
+          ],
+        },
+        { name: "Ports", cell: (row) => list(row.ports, 4) || "–" },
+        {
+          name: "Connections",
+          number: true,
+          sort: (row) => row.allowed,
+          cell: (row) => amount(row.allowed, count),
+        },
+        {
+          name: "Requests",
+          number: true,
+          sort: (row) => row.requests,
+          cell: (row) => amount(row.requests, count),
+        },
+        {
+          name: "Denied",
+          number: true,
+          sort: (row) => row.denied,
+          cell: (row) => (row.denied > 0 ? el("span", "chip bad", count(row.denied)) : amount(0, count)),
+        },
+        { name: "Sent", number: true, sort: (row) => row.sent, cell: (row) => amount(row.sent, bytes) },
+        {
+          name: "Received",
+          number: true,
+          sort: (row) => row.received,
+          cell: (row) => amount(row.received, bytes),
+        },
+        {
+          name: "Rule",
+          cell: (row) =>
+            row.rules.size > 0 ? el("code", "quiet", list(row.rules, 2)) : el("span", "quiet", "none"),
+        },
+      ],
+      { sorted: 5, caption: "Bytes are those of connections; of requests only where no connection has any." },
+    ),
+  );
 }
 
 /** Files, each with its changes in order. */
@@ -160,7 +224,7 @@ function filesOf(records) {
     const event = record.e;
     if (event.type !== "file_changed") continue;
     let row = found.get(event.path);
-    if (!row) found.set(event.path, row = { path: event.path, changes: [], risks: new Set(), last: record });
+    if (!row) found.set(event.path, (row = { path: event.path, changes: [], risks: new Set(), last: record }));
     if (row.changes.at(-1) !== event.change) row.changes.push(event.change);
     for (const risk of event.risks ?? []) row.risks.add(risk);
     row.last = record;
@@ -171,13 +235,33 @@ function filesOf(records) {
 function showFiles(panel, page) {
   const rows = filesOf(page.filter.records);
   if (rows.length === 0) return panel.replaceChildren(nothing(page.filter));
-  panel.replaceChildren(table(rows, [
-    { name: "Path", sort: (row) => row.path, cell: (row) => code(row.path) },
-    { name: "Change", sort: (row) => row.changes.at(-1), cell: (row) => [
-      ...row.changes.slice(-3).flatMap((change) => [el("span", "change " + changeClass(change), short(change, 20)), " "])] },
-    { name: "Risks", sort: (row) => row.risks.size,
-      cell: (row) => [...row.risks].flatMap((risk) => [el("span", "chip risk", short(risk, 120)), " "]) },
-    { name: "State", sort: (row) => row.last.e.state, cell: (row) => short(row.last.e.state, 20) },
-    { name: "Last", sort: (row) => row.last.t, cell: (row) => [timeOf(row.last.t), " in ", page.link(callOf(row.last))] },
-  ], { sorted: 2, caption: "Files that need a second look come first." }));
+  panel.replaceChildren(
+    table(
+      rows,
+      [
+        { name: "Path", sort: (row) => row.path, cell: (row) => code(row.path) },
+        {
+          name: "Change",
+          sort: (row) => row.changes.at(-1),
+          cell: (row) => [
+            ...row.changes
+              .slice(-3)
+              .flatMap((change) => [el("span", "change " + changeClass(change), short(change, 20)), " "]),
+          ],
+        },
+        {
+          name: "Risks",
+          sort: (row) => row.risks.size,
+          cell: (row) => [...row.risks].flatMap((risk) => [el("span", "chip risk", short(risk, 120)), " "]),
+        },
+        { name: "State", sort: (row) => row.last.e.state, cell: (row) => short(row.last.e.state, 20) },
+        {
+          name: "Last",
+          sort: (row) => row.last.t,
+          cell: (row) => [timeOf(row.last.t), " in ", page.link(callOf(row.last))],
+        },
+      ],
+      { sorted: 2, caption: "Files that need a second look come first." },
+    ),
+  );
 }

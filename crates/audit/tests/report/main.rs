@@ -2,11 +2,14 @@
 //! there to be looked at.
 
 mod browser;
+mod in_time;
 mod pictures;
+mod script;
 mod session;
 mod use_it;
 mod withstands;
 
+use browser::Browser;
 use cofferdam_audit::Record;
 use cofferdam_audit::report::{self, Options, Verification};
 use std::fs::File;
@@ -39,4 +42,15 @@ fn kept() -> Option<PathBuf> {
     let directory = std::env::var_os("COFFERDAM_REPORT_DIR")?;
     std::fs::create_dir_all(&directory).expect("a directory to keep pages in");
     Some(Path::new(&directory).to_owned())
+}
+
+/// Sets the form as a person would, and waits until the page has followed.
+fn filter(browser: &mut Browser, words: &str, kind: &str, denied: bool) {
+    browser.value(&format!(
+        "document.getElementById('found').textContent = 'wait'; \
+         document.getElementById('words').value = {words:?}; document.getElementById('kind').value = {kind:?}; \
+         document.getElementById('denied').checked = {denied}; \
+         document.getElementById('filter').dispatchEvent(new Event('input'))"
+    ));
+    browser.until("document.getElementById('found').textContent !== 'wait'");
 }

@@ -75,8 +75,11 @@ fn paper_has_every_view() {
     };
     let page = Page::new(session::example());
     browser.open(&page.path());
-    browser.value("addEventListener('afterprint', () => { window.printed = true })");
-    browser.value("addEventListener('beforeprint', () => { window.shown = [...document.querySelectorAll('[role=tabpanel]')].map(e => !e.hidden && e.childElementCount > 0) })");
+    browser.value(
+        "addEventListener('afterprint', () => { window.printed = true }); \
+         addEventListener('beforeprint', () => { window.shown = [...document.querySelectorAll('[role=tabpanel]')] \
+         .map((panel) => !panel.hidden && panel.childElementCount > 0) })",
+    );
     let document = browser.printed();
     assert!(document.starts_with(b"%PDF-"));
     if let Some(directory) = kept() {

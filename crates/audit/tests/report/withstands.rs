@@ -1,10 +1,10 @@
-//! Hostile content, and very much of it.
+//! Hostile content does nothing, and strange logs are shown all the same.
 
 use crate::Page;
 use crate::browser::Browser;
-use crate::session::{self, Script, denial};
+use crate::script::{Script, denial};
+use crate::session;
 use serde_json::{Value, json};
-use std::time::Instant;
 
 /// Text that would run, load or mislead if it were taken for more than text.
 const ATTACKS: &[&str] = &[
@@ -29,35 +29,20 @@ fn hostile() -> Vec<cofferdam_audit::Record> {
             1,
             json!({"type": "log_opened", "writer": text, "file": 0, "cut": 7}),
         );
-        s.event(
-            1,
-            json!({"type": "session_started", "policy": text, "workspace": text, "pid": 1,
-            "enforcement": [{"layer": text, "state": text, "weaknesses": [text]}]}),
-        );
-        let refusal = || {
-            let mut denial = denial(text, text, text, text);
-            denial["rule"] = (*text).into();
-            denial
-        };
+        let layer = json!({"layer": text, "state": text, "weaknesses": [text]});
+        let started = json!({
+            "type": "session_started", "policy": text, "workspace": text, "pid": 1, "enforcement": [layer],
+        });
+        s.event(1, started);
         let parameters = json!({*text: text, "deep": {*text: [text]}});
         s.call_that(text, text, parameters, text, |s| {
             s.command(&[text, text], 1, [5, 5, 5], |s| {
                 let pid = s.exec(1, &[text, text]);
-                s.event(1, json!({"type": "exec", "pid": pid, "path": text, "argv": []}));
-                let mut network = json!({"type": "network", "what": "request", "host": text, "address": text, "port": 1,
-                    "request": [text, text], "rule": text});
-                s.event(1, network.clone());
-                network["denial"] = refusal();
-                s.event(1, network);
-                s.event(1, json!({"type": "syscall_denied", "pid": pid, "syscall": text, "args": [text, text, text, text, text, text], "denial": refusal()}));
-                s.event(1, json!({"type": "file_denied", "path": text, "denial": refusal()}));
-                s.event(1, json!({"type": "file_changed", "path": text, "change": text, "risks": [text], "state": text}));
-                s.event(1, json!({"type": "secret_used", "name": text, "host": text}));
-                s.event(1, json!({"type": "limit_hit", "limit": text, "denial": refusal()}));
-                s.event(1, json!({"type": "note", "name": text, "attributes": {*text: text, "argv": text, "usage": text}}));
-                s.event(1, json!({"type": "suppressed", "kind": text, "count": 3}));
-                s.event(1, json!({"type": "from_the_future", "name": text}));
-                s.event(1, json!({"type": "command_failed", "argv": [text], "error": text}));
+                s.event(
+                    1,
+                    json!({"type": "exec", "pid": pid, "path": text, "argv": []}),
+                );
+                inside(text).into_iter().for_each(|event| s.event(1, event));
             });
         });
         s.event(1, json!({"type": "log_closed", "next": text}));
@@ -65,13 +50,43 @@ fn hostile() -> Vec<cofferdam_audit::Record> {
     s.finish()
 }
 
+/// What a program causes, with a text wherever it can choose one.
+fn inside(text: &str) -> [Value; 11] {
+    let mut denial = denial(text, text, text, text);
+    denial["rule"] = text.into();
+    let request = json!({
+        "type": "network", "what": "request", "host": text, "address": text, "port": 1,
+        "request": [text, text], "rule": text,
+    });
+    let mut refused = request.clone();
+    refused["denial"] = denial.clone();
+    let attributes = json!({text: text, "argv": text, "usage": text});
+    [
+        request,
+        refused,
+        json!({
+            "type": "syscall_denied", "pid": 1, "syscall": text, "args": [text, text, text, text, text, text],
+            "denial": denial,
+        }),
+        json!({"type": "file_denied", "path": text, "denial": denial}),
+        json!({"type": "file_changed", "path": text, "change": text, "risks": [text], "state": text}),
+        json!({"type": "secret_used", "name": text, "host": text}),
+        json!({"type": "limit_hit", "limit": text, "denial": denial}),
+        json!({"type": "note", "name": text, "attributes": attributes}),
+        json!({"type": "suppressed", "kind": text, "count": 3}),
+        json!({"type": "from_the_future", "name": text}),
+        json!({"type": "command_failed", "argv": [text], "error": text}),
+    ]
+}
+
 /// Opens every view and everything that can be opened in it; how wide the widest was.
 const OPEN_ALL: &str = "(async () => {
   let widest = 0;
+  const closed = () => document.querySelectorAll('[role=tabpanel]:not([hidden]) details:not([open])');
   for (const tab of document.querySelectorAll('[role=tab]')) {
     tab.click();
-    for (let closed; (closed = document.querySelectorAll('[role=tabpanel]:not([hidden]) details:not([open])')).length > 0;) {
-      for (const details of closed) details.open = true;
+    while (closed().length > 0) {
+      for (const details of closed()) details.open = true;
       await new Promise((resume) => setTimeout(resume, 20));
     }
     widest = Math.max(widest, document.documentElement.scrollWidth);
@@ -130,11 +145,13 @@ fn the_policy_stops_what_the_page_does_not() {
     browser.open(&page.path());
     // As if text had become markup all the same.
     let refused = browser.value(
-        "(() => { try { document.body.innerHTML = '<b>'; return false } catch (error) { return error instanceof TypeError } })()",
+        "(() => { try { document.body.innerHTML = '<b>'; return false } \
+         catch (error) { return error instanceof TypeError } })()",
     );
     assert_eq!(refused, true);
     browser.value(
-        "(() => { const image = document.createElement('img'); image.setAttribute('src', 'https://attacker.example/x'); \
+        "(() => { const image = document.createElement('img'); \
+         image.setAttribute('src', 'https://attacker.example/x'); \
          document.body.append(image); fetch('https://attacker.example/y').catch(() => {}) })()",
     );
     browser.value("new Promise((resume) => setTimeout(resume, 200))");
@@ -220,88 +237,4 @@ fn circles_and_strange_orders_are_shown() {
     browser.open(&empty.path());
     assert!(browser.texts("#when")[0].contains("empty"));
     assert_eq!(browser.complaints(), [""; 0]);
-}
-
-/// The middle one of three.
-fn median(mut values: [f64; 3]) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[1]
-}
-
-#[test]
-fn a_hundred_thousand_events_open_in_time() {
-    let Some(mut browser) = Browser::start() else {
-        return;
-    };
-    let page = Page::new(session::long(100_000));
-    let size = std::fs::metadata(page.path()).expect("a file").len();
-    browser.size(1280, 900);
-    let mut first = [0.0; 3];
-    let mut ready = [0.0; 3];
-    for round in 0..3 {
-        browser.open(&page.path());
-        let time = |browser: &mut Browser, name: &str| {
-            let entry = browser.value(&format!(
-                "performance.getEntriesByName('{name}')[0]?.startTime"
-            ));
-            entry.as_f64().unwrap_or_else(|| panic!("no {name}"))
-        };
-        browser.until("performance.getEntriesByName('first-contentful-paint').length === 1");
-        first[round] = time(&mut browser, "first-contentful-paint");
-        ready[round] = time(&mut browser, "report-interactive");
-    }
-    println!(
-        "{} MB: first contentful paint {first:.0?} ms, interactive {ready:.0?} ms",
-        size / 1_000_000
-    );
-    assert_eq!(
-        browser.texts("#when")[0].matches("100,000 records").count(),
-        1
-    );
-    assert!(median(first) < 1000.0, "{first:?}");
-    assert!(median(ready) < 2000.0, "{ready:?}");
-
-    if let Some(directory) = crate::kept() {
-        std::fs::write(directory.join("long.png"), browser.picture()).expect("a picture");
-    }
-
-    // Only what is looked at is made, and filters and views follow at once.
-    let elements = browser.value("document.querySelectorAll('*').length");
-    assert!(
-        elements.as_u64().is_some_and(|count| count < 10_000),
-        "{elements}"
-    );
-    // Scrolling makes more.
-    let rows = "document.querySelectorAll('#timeline .timeline > li').length";
-    let before = browser.value(rows).as_u64().expect("a number");
-    browser.value("scrollTo(0, document.documentElement.scrollHeight)");
-    browser.until(&format!("{rows} > {before}"));
-    browser.value("scrollTo(0, 0)");
-    for (what, action) in [
-        (
-            "filter",
-            "document.getElementById('words').value = 'shadow'; document.getElementById('filter').dispatchEvent(new Event('input'))",
-        ),
-        (
-            "no filter",
-            "document.getElementById('words').value = ''; document.getElementById('filter').dispatchEvent(new Event('input'))",
-        ),
-        ("denials", "document.getElementById('tab-denials').click()"),
-        ("files", "document.getElementById('tab-files').click()"),
-        (
-            "processes",
-            "document.getElementById('tab-processes').click()",
-        ),
-        (
-            "resources",
-            "document.getElementById('tab-resources').click()",
-        ),
-    ] {
-        let start = Instant::now();
-        browser.value(action);
-        browser.value("new Promise((resume) => setTimeout(() => requestAnimationFrame(() => setTimeout(resume)), 125))");
-        let took = start.elapsed().as_millis();
-        println!("{what}: {took} ms");
-        assert!(took < 2000, "{what}: {took} ms");
-    }
 }
