@@ -66,6 +66,19 @@ pub enum Verification {
 ///
 /// # Errors
 /// What `out` reports; the page is incomplete then.
+///
+/// ```
+/// use cofferdam_audit::report::{self, Options, Verification};
+///
+/// let line = r#"{"v": 1, "seq": 0, "time": "2026-11-28T10:00:00Z", "prev": "",
+///     "event": {"type": "note", "name": "the user approved"}}"#;
+/// let record = serde_json::from_str(line)?;
+/// let options = Options::default().title("Friday").verification(Verification::Chained);
+/// let mut page = Vec::new();
+/// report::write([record], &options, &mut page)?;
+/// assert!(page.starts_with(b"<!doctype html>"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn write(
     records: impl IntoIterator<Item = Record>,
     options: &Options,

@@ -197,9 +197,9 @@ class Timeline {
     if (node.denied > 0) chip("chip bad", count(node.denied) + " denied");
     if (node.kind !== "command" && node.commands > 0) chip("chip", many(node.commands, "command"));
     if (node.programs > 0) chip("chip", many(node.programs, "program"));
-    if (node.hosts) chip("chip", many(node.hosts.size, "host"));
+    if (node.hosts) chip("chip", named(node.hosts, "host"));
     if (node.files) chip("chip", many(node.files.size, "file"));
-    if (node.secrets) chip("chip secret", many(node.secrets.size, "secret"));
+    if (node.secrets) chip("chip secret", named(node.secrets, "secret"));
     return chips;
   }
 
@@ -278,6 +278,12 @@ function telling(node, reason) {
     if (found) return found[1];
   }
   return reason ? "" : parameters.map(([, text]) => text).join(" ");
+}
+
+/** The names, if they are few; else how many. */
+function named(names, one) {
+  if (names.size > 2) return many(names.size, one);
+  return [...names].map((name) => short(name, 48)).join(", ");
 }
 
 function nothing(filter) {
