@@ -398,10 +398,21 @@ fn out_of_reach() {
 }
 
 /// Tries each candidate as execvp(3) does: a missing one leads on to the next, and a refused one is
-/// remembered.
+/// remembered. Where there are several it looks first, as a host that hears of what is executed would hear of
+/// each that is not there.
 fn exec(plan: &Start) -> i32 {
     let mut refused = false;
     for i in 0..plan.candidate_count {
+        if plan.candidate_count > 1 {
+            // SAFETY: faccessat(2) reads a NUL-terminated string.
+            let answer = unsafe {
+                let path = plan.candidates.add(i).read();
+                syscall!(sysno::FACCESSAT, sysno::AT_FDCWD, path, 0)
+            };
+            if matches!(-answer as i32, sysno::ENOENT | sysno::ENOTDIR) {
+                continue;
+            }
+        }
         // SAFETY: the arrays hold pointers to NUL-terminated strings and end in null pointers.
         let answer = unsafe {
             syscall!(

@@ -29,6 +29,7 @@ calls! {
     RECVMSG 47 212;
     RECVFROM 45 207;
     EXECVE 59 221;
+    FACCESSAT 269 48;
     WAIT4 61 260;
     KILL 62 129;
     FCNTL 72 25;
