@@ -11,6 +11,7 @@ mod overlay;
 mod pool;
 mod pty;
 mod record;
+mod record_inside;
 mod record_of_changes;
 mod recorded;
 mod refusals;
