@@ -83,7 +83,7 @@ pub enum Reason {
     NoAnswer,
     /// A protocol that has no way out: DNS for another kind of record, SOCKS BIND, UDP.
     Protocol,
-    /// A limit of the gate: connections, names, size or time of a head.
+    /// A limit of the gate: connections, names, events, size or time of a head.
     Limit,
     /// A secret could not be had.
     Secret,

@@ -19,6 +19,7 @@ mod settings;
 mod shared;
 mod sockets;
 mod stream;
+mod telling;
 mod thread;
 
 pub use admit::Admit;

@@ -24,6 +24,7 @@ impl Environment {
         };
         let event = Event {
             at: SystemTime::now(),
+            times: 1,
             environment: self.id,
             kind,
             decision: Decision::Allowed(rule.to_owned()),

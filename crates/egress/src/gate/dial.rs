@@ -12,7 +12,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
 /// How long one address may take: the kernel's third try of a SYN falls into it (tcp(7)).
-const CONNECT: Duration = Duration::from_secs(10);
+pub(super) const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long an address has before the next one is tried beside it (RFC 8305, section 5).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -58,12 +58,13 @@ fn checked(environment: &Environment, found: &[IpAddr], port: u16) -> Result<Vec
     }
 }
 
-async fn stream(to: SocketAddr) -> io::Result<TcpStream> {
+/// A connection to one address.
+pub(super) async fn stream(to: SocketAddr) -> io::Result<TcpStream> {
     let socket = match to {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    if to.ip().is_loopback() {
+    if to.ip().to_canonical().is_loopback() {
         unpaced(&socket);
     }
     socket.connect(to).await

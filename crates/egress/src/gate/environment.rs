@@ -1,6 +1,7 @@
 //! One environment: what it has looked up and been allowed, and its tasks.
 
 use super::shared::{Shared, denial};
+use super::telling::Telling;
 use super::{Question, Sockets, accept, connection, dns, forward, proxied};
 use crate::decision::{Denial, Reason};
 use crate::names::SyntheticNames;
@@ -14,7 +15,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpStream, UdpSocket, UnixListener};
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell};
 use tokio::task::JoinSet;
 
 /// Hosts and ports that a hook has allowed for good. More are asked about each time.
@@ -28,6 +29,9 @@ pub(super) struct Environment {
     pub(super) id: u64,
     pub(super) shared: Arc<Shared>,
     memory: Mutex<Memory>,
+    telling: Mutex<Telling>,
+    /// Something is held back, to be told later.
+    held: Notify,
     /// Dropped with the last that is left of it, after all has been told.
     _left: Sender<()>,
 }
@@ -50,6 +54,8 @@ impl Environment {
             id,
             shared,
             memory: Mutex::default(),
+            telling: Mutex::new(Telling::new(id)),
+            held: Notify::new(),
             _left: left,
         }
     }
@@ -78,16 +84,16 @@ impl Environment {
             let Some(forward) = self.shared.forward.get(index) else {
                 continue;
             };
-            let host = forward.host.clone();
+            let way = forward.clone();
             match &forward.inside {
                 Endpoint::Tcp(_) => {
                     if let Ok(listener) = tcp_listener(fd) {
-                        tasks.spawn(forward::tcp(Arc::clone(&self.shared), listener, host));
+                        tasks.spawn(forward::tcp(Arc::clone(&self), listener, way));
                     }
                 }
                 Endpoint::Unix(_) => {
                     if let Ok(listener) = UnixListener::from_std(fd.into()) {
-                        tasks.spawn(forward::unix(Arc::clone(&self.shared), listener, host));
+                        tasks.spawn(forward::unix(Arc::clone(&self), listener, way));
                     }
                 }
                 _ => {}
@@ -98,6 +104,7 @@ impl Environment {
         {
             tasks.spawn(forward::ssh_agent(Arc::clone(&self), listener));
         }
+        tasks.spawn(async move { self.tell_what_is_held().await });
         tasks
     }
 
@@ -167,18 +174,56 @@ impl Environment {
         self.tell_since(SystemTime::now(), kind, decision);
     }
 
-    /// Tells of something that began then.
+    /// Tells of something that began then, as far as not too much is told already.
     pub(super) fn tell_since(&self, at: SystemTime, kind: EventKind, decision: Decision) {
-        self.shared.tell(Event {
+        if !self.shared.is_heard() {
+            return;
+        }
+        let event = Event {
             at,
             environment: self.id,
             kind,
             decision,
-        });
+            times: 1,
+        };
+        let mut telling = self.telling();
+        let told = telling.hear(event, Instant::now());
+        let holds = telling.next().is_some();
+        // What hears of it is not to find the lock taken.
+        drop(telling);
+        if holds {
+            self.held.notify_one();
+        }
+        self.shared.tell(told);
+    }
+
+    /// Tells for ever of what was held back, each at its time.
+    async fn tell_what_is_held(&self) {
+        loop {
+            let next = self.telling().next();
+            let Some(next) = next else {
+                self.held.notified().await;
+                continue;
+            };
+            tokio::time::sleep_until(next.into()).await;
+            let due = self.telling().due(Instant::now());
+            self.shared.tell(due);
+        }
+    }
+
+    fn telling(&self) -> MutexGuard<'_, Telling> {
+        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Memory> {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Environment {
+    fn drop(&mut self) {
+        let left = self.telling().end();
+        self.shared.tell(left);
     }
 }
 

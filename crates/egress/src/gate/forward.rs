@@ -1,31 +1,37 @@
 //! Ways between the host and the inside that are no rules about names.
 
+use super::dial::{self, CONNECT};
 use super::environment::Environment;
 use super::relay::relay;
-use super::shared::Shared;
+use super::shared::denial;
+use super::sockets::unpaced;
 use super::stream::Stream;
 use super::{Inside, accept, agent};
+use crate::decision::{Denial, Reason};
 use crate::http::Totals;
-use cofferdam_policy::HostEndpoint;
+use crate::{Decision, EventKind};
+use cofferdam_policy::{Forward, HostEndpoint};
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::{Instant, SystemTime};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 /// A port inside leads to a service of the host.
-pub(super) async fn tcp(shared: Arc<Shared>, listener: TcpListener, to: HostEndpoint) {
+pub(super) async fn tcp(environment: Arc<Environment>, listener: TcpListener, way: Forward) {
     let next = || async { Ok(listener.accept().await?.0) };
-    accept::each(&shared, next, |stream: TcpStream| {
-        outwards(stream, to.clone())
+    accept::each(&environment.shared, next, |stream: TcpStream| {
+        at_once(&stream);
+        outwards(Arc::clone(&environment), stream, way.clone())
     })
     .await;
 }
 
 /// A unix socket inside leads to a service of the host.
-pub(super) async fn unix(shared: Arc<Shared>, listener: UnixListener, to: HostEndpoint) {
+pub(super) async fn unix(environment: Arc<Environment>, listener: UnixListener, way: Forward) {
     let next = || async { Ok(listener.accept().await?.0) };
-    accept::each(&shared, next, |stream: UnixStream| {
-        outwards(stream, to.clone())
+    accept::each(&environment.shared, next, |stream: UnixStream| {
+        outwards(Arc::clone(&environment), stream, way.clone())
     })
     .await;
 }
@@ -42,7 +48,7 @@ pub(super) async fn ssh_agent(environment: Arc<Environment>, listener: UnixListe
 
 /// A port of the host leads to one inside.
 pub(super) async fn publish(
-    shared: Arc<Shared>,
+    environment: Arc<Environment>,
     listener: std::net::TcpListener,
     port: u16,
     inside: Arc<dyn Inside>,
@@ -50,39 +56,141 @@ pub(super) async fn publish(
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
-    let next = || async { Ok(listener.accept().await?.0) };
-    accept::each(&shared, next, |stream: TcpStream| {
+    let next = || async { listener.accept().await };
+    accept::each(&environment.shared, next, |(stream, from)| {
         let inside = Arc::clone(&inside);
-        async move {
-            if let Ok(server) = connect_inside(inside, port).await {
-                relay(&stream, &server, &Totals::default()).await;
-            }
-        }
+        inwards(Arc::clone(&environment), stream, from, inside, port)
     })
     .await;
+}
+
+async fn inwards(
+    environment: Arc<Environment>,
+    stream: TcpStream,
+    from: SocketAddr,
+    inside: Arc<dyn Inside>,
+    port: u16,
+) {
+    at_once(&stream);
+    if from.ip().to_canonical().is_loopback() {
+        unpaced(&stream);
+    }
+    let mut account = Account::new(environment, About::Publish(from, port));
+    match connect_inside(inside, port).await {
+        Ok(server) => {
+            at_once(&server);
+            relay(&server, &stream, &account.totals).await;
+        }
+        Err(error) => account.failed(format!(
+            "port {port} inside does not answer ({error}): check that a program listens there"
+        )),
+    }
 }
 
 async fn connect_inside(inside: Arc<dyn Inside>, port: u16) -> io::Result<TcpStream> {
     let made = tokio::task::spawn_blocking(move || inside.socket()).await;
     let fd = made.map_err(io::Error::other)??;
     rustix::io::ioctl_fionbio(&fd, true)?;
+    unpaced(&fd);
     let socket = TcpSocket::from_std_stream(fd.into());
     socket.connect((Ipv4Addr::LOCALHOST, port).into()).await
 }
 
-async fn outwards(client: impl Stream, to: HostEndpoint) {
-    let totals = Totals::default();
-    match to {
+async fn outwards(environment: Arc<Environment>, client: impl Stream, way: Forward) {
+    let host = way.host.clone();
+    let mut account = Account::new(environment, About::Forward(way));
+    let unreached = match &host {
         HostEndpoint::Tcp(address) => {
-            if let Ok(server) = TcpStream::connect(address).await {
-                relay(&client, &server, &totals).await;
+            match tokio::time::timeout(CONNECT, dial::stream(*address)).await {
+                Ok(Ok(server)) => {
+                    at_once(&server);
+                    return relay(&client, &server, &account.totals).await;
+                }
+                Ok(Err(error)) => error,
+                Err(_) => io::ErrorKind::TimedOut.into(),
             }
         }
-        HostEndpoint::Unix(path) => {
-            if let Ok(server) = UnixStream::connect(path).await {
-                relay(&client, &server, &totals).await;
-            }
+        HostEndpoint::Unix(path) => match UnixStream::connect(path).await {
+            Ok(server) => return relay(&client, &server, &account.totals).await,
+            Err(error) => error,
+        },
+        _ => io::ErrorKind::Unsupported.into(),
+    };
+    account.failed(format!(
+        "the service at {host} does not answer ({unreached}): check that it runs on the host"
+    ));
+}
+
+/// What comes in small pieces is sent on in small pieces.
+fn at_once(stream: &TcpStream) {
+    let _ = stream.set_nodelay(true);
+}
+
+/// What a connection is about.
+enum About {
+    Forward(Forward),
+    /// Who connected, and the port inside.
+    Publish(SocketAddr, u16),
+}
+
+/// Tells of a connection when it is dropped: also when its environment ends before it.
+struct Account {
+    environment: Arc<Environment>,
+    about: About,
+    at: SystemTime,
+    started: Instant,
+    totals: Totals,
+    failed: Option<Denial>,
+}
+
+impl Account {
+    fn new(environment: Arc<Environment>, about: About) -> Self {
+        Self {
+            environment,
+            about,
+            at: SystemTime::now(),
+            started: Instant::now(),
+            totals: Totals::default(),
+            failed: None,
         }
-        _ => {}
+    }
+
+    /// It came to nothing; with what helps.
+    fn failed(&mut self, remedy: String) {
+        self.failed = Some(denial(Reason::Unreachable, remedy));
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let (sent, received) = (self.totals.sent(), self.totals.received());
+        let duration = self.started.elapsed();
+        let (kind, text) = match &self.about {
+            About::Forward(way) => {
+                let kind = EventKind::Forward {
+                    inside: way.inside.clone(),
+                    host: way.host.clone(),
+                    sent,
+                    received,
+                    duration,
+                };
+                (kind, "the policy forwards it")
+            }
+            About::Publish(from, port) => {
+                let kind = EventKind::Publish {
+                    from: *from,
+                    port: *port,
+                    sent,
+                    received,
+                    duration,
+                };
+                (kind, "the policy publishes it")
+            }
+        };
+        let decision = match self.failed.take() {
+            Some(denied) => Decision::Denied(denied),
+            None => Decision::Allowed(text.into()),
+        };
+        self.environment.tell_since(self.at, kind, decision);
     }
 }

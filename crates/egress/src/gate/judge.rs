@@ -31,8 +31,7 @@ impl Visit {
     }
 
     /// Tells that the connection was denied.
-    pub(super) fn tell_denied(&self, denied: Option<Denial>) {
-        let Some(denied) = denied else { return };
+    pub(super) fn tell_denied(&self, denied: Denial) {
         self.environment
             .tell(self.beginning(), Decision::Denied(denied));
     }

@@ -4,9 +4,12 @@ use super::connection::{self, Opened};
 use super::environment::Environment;
 use super::first_bytes::Peeked;
 use super::judge::Visit;
+use super::shared::denial;
+use super::stream::reset;
 use crate::decision::{Denial, Reason};
-use crate::proxy::{Parsed, Proxied, Spoken, Target, head, socks, spoken};
+use crate::proxy::{HeadError, Parsed, Proxied, Spoken, Target, head, socks, spoken};
 use crate::sniff::MAX_PEEK;
+use crate::{Decision, EventKind};
 use rustix::net::{SendFlags, send};
 use std::io;
 use std::sync::Arc;
@@ -30,11 +33,26 @@ enum Spoke {
     Socks,
 }
 
+/// Why a program is not asked for where it wants to go any more.
+enum Unheard {
+    /// It said nothing, and has gone.
+    Silent,
+    /// What it spoke, and what was wrong with it.
+    Refused(&'static str, Denial),
+}
+
 /// Serves a connection to the proxy.
 pub(super) async fn serve(environment: Arc<Environment>, client: TcpStream) {
-    let asked = Box::pin(tokio::time::timeout(DEADLINE, wanted(&client)));
-    let Ok(Ok(Some((target, spoke)))) = asked.await else {
-        return finish(&client);
+    let asked = Box::pin(wanted(&client)).await;
+    let (target, spoke) = match asked {
+        Ok(asked) => asked,
+        Err(unheard) => {
+            finish(&client);
+            if let Unheard::Refused(protocol, denied) = unheard {
+                environment.tell(EventKind::Proxy { protocol }, Decision::Denied(denied));
+            }
+            return;
+        }
     };
     let mut visit = Visit::new(environment, target.host, target.port);
     let opened = Box::pin(connection::open(&mut visit, &client)).await;
@@ -49,52 +67,84 @@ pub(super) async fn serve(environment: Arc<Environment>, client: TcpStream) {
             Spoke::Socks => say(&client, &socks_reply(denied).bytes()),
         },
     };
-    if opened.is_err() {
-        finish(&client);
-        visit.tell_denied(opened.err());
-        return;
-    }
-    if answered.is_ok() {
-        connection::pass(visit, client, opened).await;
+    match (opened, answered) {
+        (Err(denied), _) => {
+            finish(&client);
+            visit.tell_denied(denied);
+        }
+        (Ok(_), Err(_)) => {
+            reset(&client);
+            let remedy = "the program closed the connection before it was answered";
+            visit.tell_denied(denial(Reason::Malformed, remedy));
+        }
+        (opened, Ok(())) => connection::pass(visit, client, opened).await,
     }
 }
 
-/// What the program wants; nothing, where it was refused with an answer.
-async fn wanted(client: &TcpStream) -> io::Result<Option<(Target, Spoke)>> {
+/// What the program wants, within the time it has. Where it is refused, it has been answered.
+async fn wanted(client: &TcpStream) -> Result<(Target, Spoke), Unheard> {
+    let mut protocol = None;
+    let heard = hear(client, &mut protocol);
+    let refused = match tokio::time::timeout(DEADLINE, heard).await {
+        Ok(Ok(asked)) => return Ok(asked),
+        Ok(Err(refused)) => refused,
+        Err(_) => denial(
+            Reason::Limit,
+            "the program did not say in time where it wants to go",
+        ),
+    };
+    Err(match protocol {
+        Some(protocol) => Unheard::Refused(protocol, refused),
+        None => Unheard::Silent,
+    })
+}
+
+/// Reads what the program wants; `protocol` becomes what it speaks, once it has said something.
+async fn hear(
+    client: &TcpStream,
+    protocol: &mut Option<&'static str>,
+) -> Result<(Target, Spoke), Denial> {
+    let closed = || {
+        denial(
+            Reason::Malformed,
+            "the program closed the connection before it had said where it wants to go",
+        )
+    };
+    let failed = |_| closed();
     let mut peeked = Peeked::default();
     let mut greeted = false;
     loop {
-        let (bytes, ended) = peeked.more(client).await?;
+        let (bytes, ended) = peeked.more(client).await.map_err(failed)?;
         let Some(first) = bytes.first() else {
-            return Ok(None);
+            return Err(closed());
         };
-        let (result, spoke) = match spoken(*first) {
-            Spoken::Socks4 => return Ok(None),
+        let speaks = spoken(*first);
+        protocol.get_or_insert(match speaks {
+            Spoken::Socks4 => "SOCKS4",
+            Spoken::Socks5 => "SOCKS5",
+            Spoken::Http => "HTTP",
+        });
+        let (result, spoke) = match speaks {
+            Spoken::Socks4 => {
+                let remedy = "SOCKS4 has no names: use SOCKS5, or HTTP CONNECT";
+                return Err(denial(Reason::Protocol, remedy));
+            }
             Spoken::Socks5 if !greeted => match socks::greeting(bytes) {
-                Err(refused) => {
-                    say(client, &refused.reply())?;
-                    return Ok(None);
-                }
+                Err(refused) => return Err(refuse_socks(client, &refused)),
                 Ok(Parsed::Done { consumed, .. }) => {
-                    peeked.take(client, consumed)?;
-                    say(client, &socks::WELCOME)?;
+                    peeked.take(client, consumed).map_err(failed)?;
+                    say(client, &socks::WELCOME).map_err(failed)?;
                     greeted = true;
                     continue;
                 }
                 Ok(Parsed::NeedMore) => (Parsed::NeedMore, Spoke::Socks),
             },
             Spoken::Socks5 => match socks::request(bytes) {
-                Err(refused) => {
-                    say(client, &refused.reply())?;
-                    return Ok(None);
-                }
+                Err(refused) => return Err(refuse_socks(client, &refused)),
                 Ok(parsed) => (parsed, Spoke::Socks),
             },
             Spoken::Http => match head(bytes) {
-                Err(refused) => {
-                    say(client, refused.reply())?;
-                    return Ok(None);
-                }
+                Err(refused) => return Err(refuse_head(client, &refused)),
                 Ok(Parsed::NeedMore) => (Parsed::NeedMore, Spoke::Connect),
                 Ok(Parsed::Done { value, consumed }) => match value {
                     Proxied::Connect(value) => (Parsed::Done { value, consumed }, Spoke::Connect),
@@ -107,13 +157,36 @@ async fn wanted(client: &TcpStream) -> io::Result<Option<(Target, Spoke)>> {
         };
         match result {
             Parsed::Done { value, consumed } => {
-                peeked.take(client, consumed)?;
-                return Ok(Some((value, spoke)));
+                peeked.take(client, consumed).map_err(failed)?;
+                return Ok((value, spoke));
             }
-            Parsed::NeedMore if ended => return Ok(None),
+            Parsed::NeedMore if ended => return Err(closed()),
             Parsed::NeedMore => {}
         }
     }
+}
+
+/// Answers a head that is refused. A program that has gone hears no answer; it is told of all the same.
+fn refuse_head(client: &TcpStream, refused: &HeadError) -> Denial {
+    let _ = say(client, refused.reply());
+    let reason = match refused {
+        HeadError::TooLong => Reason::Limit,
+        HeadError::Scheme => Reason::Protocol,
+        HeadError::Malformed | HeadError::NoTarget | HeadError::Body => Reason::Malformed,
+    };
+    denial(reason, refused.to_string())
+}
+
+fn refuse_socks(client: &TcpStream, refused: &socks::SocksError) -> Denial {
+    use socks::SocksError;
+    let _ = say(client, &refused.reply());
+    let reason = match refused {
+        SocksError::Method | SocksError::Command(_) => Reason::Protocol,
+        SocksError::Version | SocksError::AddressType(_) | SocksError::Host | SocksError::Port => {
+            Reason::Malformed
+        }
+    };
+    denial(reason, refused.to_string())
 }
 
 /// Takes what the program has sent: a close with bytes unread is a reset (RFC 1122, section

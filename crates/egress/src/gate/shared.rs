@@ -75,9 +75,15 @@ impl Shared {
         Some(interception.authority())
     }
 
-    /// Tells of something. What the listener does wrong is not to end what is served.
-    pub(super) fn tell(&self, event: Event) {
-        if let Some(events) = &self.events {
+    /// Whether anybody hears of events.
+    pub(super) fn is_heard(&self) -> bool {
+        self.events.is_some()
+    }
+
+    /// Tells of events. What the listener does wrong is not to end what is served.
+    pub(super) fn tell(&self, told: Vec<Event>) {
+        let Some(events) = &self.events else { return };
+        for event in told {
             let _ = catch_unwind(AssertUnwindSafe(|| events(event)));
         }
     }

@@ -23,11 +23,12 @@ impl Sockets {
     /// are accepted take their congestion control from the listener.
     pub(super) fn prepare(&self) -> io::Result<()> {
         let plain = [&self.tcp, &self.dns, &self.proxy].into_iter().flatten();
-        let forward = self.forward.iter().map(|(_, fd)| fd);
-        for fd in plain.chain(forward).chain(&self.ssh_agent) {
+        let forward = || self.forward.iter().map(|(_, fd)| fd);
+        for fd in plain.chain(forward()).chain(&self.ssh_agent) {
             rustix::io::ioctl_fionbio(fd, true)?;
         }
-        for fd in [&self.tcp, &self.proxy].into_iter().flatten() {
+        // A unix socket among those that are forwarded has nothing to set, and says so.
+        for fd in self.tcp.iter().chain(&self.proxy).chain(forward()) {
             unpaced(fd);
         }
         Ok(())

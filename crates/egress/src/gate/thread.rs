@@ -103,21 +103,28 @@ impl Drop for Thread {
     }
 }
 
-/// Serves until it is told to end. Dropping a set of tasks aborts them, and so closes their sockets.
+/// An environment and its tasks. Dropping them aborts them, and so closes their sockets.
+struct Served {
+    environment: Arc<Environment>,
+    tasks: JoinSet<()>,
+}
+
+/// Serves until it is told to end.
 async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
-    let mut served: HashMap<u64, JoinSet<()>> = HashMap::new();
+    let mut served: HashMap<u64, Served> = HashMap::new();
     while let Some(order) = orders.recv().await {
         match order {
             Order::Attach(id, sockets, left) => {
                 let environment = Arc::new(Environment::new(id, Arc::clone(&shared), left));
-                served.insert(id, environment.serve(*sockets));
+                let tasks = Arc::clone(&environment).serve(*sockets);
+                served.insert(id, Served { environment, tasks });
             }
             Order::Detach(id) => drop(served.remove(&id)),
             Order::Settle(left) => drop(left),
             Order::Publish(id, listener, port, inside) => {
-                if let Some(tasks) = served.get_mut(&id) {
-                    let shared = Arc::clone(&shared);
-                    tasks.spawn(forward::publish(shared, listener, port, inside));
+                if let Some(Served { environment, tasks }) = served.get_mut(&id) {
+                    let environment = Arc::clone(environment);
+                    tasks.spawn(forward::publish(environment, listener, port, inside));
                 }
             }
             Order::End => return,
