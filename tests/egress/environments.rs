@@ -2,7 +2,7 @@
 
 use crate::servers::{Http, PAGE};
 use crate::support::*;
-use cofferdam::{Command, NetworkEventKind};
+use cofferdam::{BuildError, Command, NetworkEventKind, Sandbox};
 use cofferdam_tests::scenes::system;
 use std::collections::BTreeSet;
 use std::num::NonZero;
@@ -131,6 +131,49 @@ fn another_root_has_the_network_and_its_sockets() {
     );
     let answer = gated.run("/bin/ls", &["/run/service.sock", "/etc/resolv.conf"]);
     assert!(answer.success, "{answer:?}");
+}
+
+#[test]
+fn a_socket_in_another_root_is_refused_with_what_helps() {
+    let place = tempfile::tempdir().expect("a directory");
+    let root = place.path().join("root");
+    system::make(&root, &[Path::new("/bin/bash")]);
+    let build = |inside: &str| {
+        let builder = Sandbox::builder()
+            .filesystem(|files| files.system(false).root_directory(&root))
+            .network(|net| {
+                net.rules()
+                    .forward_unix(inside, place.path().join("socket"))
+            });
+        builder.build()
+    };
+    for path in [
+        "/service.sock",
+        "/opt/app/service.sock",
+        "/etc/service.sock",
+    ] {
+        let error = build(path).expect_err("no socket can listen there");
+        let text = error.to_string();
+        assert!(
+            matches!(&error, BuildError::ForwardInRoot { path: named } if named == Path::new(path)),
+            "{error:?}"
+        );
+        assert!(text.contains("such as /run/service.sock"), "{text}");
+    }
+    // What it advises works, and so do the directories in memory.
+    for path in [
+        "/run/service.sock",
+        "/run/app/service.sock",
+        "/tmp/service.sock",
+    ] {
+        let sandbox = build(path).unwrap_or_else(|error| panic!("{path}: {error}"));
+        let output = sandbox
+            .command("/bin/ls")
+            .arg(path)
+            .output()
+            .expect("an end");
+        assert!(output.status.success(), "{path}: {output:?}");
+    }
 }
 
 /// The threads of gates in this process, those of other tests among them.

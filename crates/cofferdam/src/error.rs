@@ -6,7 +6,7 @@ use cofferdam_sys::Errno;
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why [`SandboxBuilder::build`](crate::SandboxBuilder::build) refused. Nothing on the host was
 /// changed.
@@ -145,6 +145,14 @@ pub enum BuildError {
         "the policy has rules for the network and switches the network layer off, which would hold none of them; leave out one of the two"
     )]
     RulesWithoutLayer,
+    /// A service of the host's is forwarded to a path in a root of the sandbox's own.
+    #[error(
+        "{} cannot be the socket of a forwarded service: it lies in the sandbox's own root, where no socket can listen; forward to a path below /run, such as /run/{}", .path.display(), file_name(.path)
+    )]
+    ForwardInRoot {
+        /// The path inside.
+        path: PathBuf,
+    },
     /// Other rules for a network that has none.
     #[error(
         "the sandbox was built without rules for the network, so there are none to replace; build it with network mode `rules`"
@@ -364,6 +372,10 @@ impl SpawnError {
             error: Box::new(error),
         }
     }
+}
+
+fn file_name(path: &Path) -> std::path::Display<'_> {
+    path.file_name().map_or(path, Path::new).display()
 }
 
 fn because(reason: &Option<String>) -> String {

@@ -10,7 +10,7 @@ use crate::preset::toolchains::Toolchains;
 use crate::record::Shown;
 use crate::store::Store;
 use cofferdam_namespaces::{
-    Bind, IdMappedOwner, MappingError, MappingNamespace, MountedUpper, Mounts, View,
+    Bind, IdMappedOwner, MappingError, MappingNamespace, MountedUpper, Mounts, View, ViewError,
 };
 use cofferdam_policy::{Access, Bytes, Layer, NetworkMode, PathRule, Sys, Upper};
 use std::collections::HashSet;
@@ -207,7 +207,11 @@ fn view(
     if let Upper::Memory(size) = filesystem.upper {
         layout.view = layout.view.upper_memory(size.get(), None);
     }
-    let mounts = layout.view.prepare()?;
+    let mounts = layout.view.prepare().map_err(|error| match error {
+        // Sockets are those of forwarded services, and of the gate, which has its own below /run.
+        ViewError::SocketInOverlay { target } => BuildError::ForwardInRoot { path: target },
+        error => error.into(),
+    })?;
     files.overlaid = overlays.finish(context, mounts.overlays())?;
     let written = files.overlaid.iter();
     let written = written.filter(|overlaid| overlaid.upper != MountedUpper::None);

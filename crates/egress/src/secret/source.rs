@@ -1,17 +1,18 @@
 //! Values from the host itself: a variable, a file, what a program prints.
 
 use super::{MAX_VALUE, ProvideError, Provided, Value};
+use nix::sys::signal::{SigSet, SigmaskHow};
 use rustix::fs::{Mode, OFlags};
 use std::ffi::OsString;
 use std::fs::File;
 use std::future::Future;
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::process::Stdio;
 use tokio::io::AsyncReadExt;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use zeroize::Zeroizing;
 
 type Fetching<'a> = Pin<Box<dyn Future<Output = Result<Value, ProvideError>> + Send + 'a>>;
@@ -22,8 +23,7 @@ pub(super) struct Variable(pub String);
 /// A file.
 pub(super) struct Contents(pub PathBuf);
 
-/// What a program prints. Its environment, directory and blocked signals are those of the gate's
-/// thread; that thread blocks all signals, which only code between fork and exec could undo.
+/// What a program prints. Its environment and directory are the host's; no signal is blocked in it.
 pub(super) struct Output {
     /// The program, found along `PATH`.
     pub program: String,
@@ -64,15 +64,17 @@ impl Provided for Output {
                 program: self.program.clone(),
                 source,
             };
+            let mut command = Command::new(&self.program);
             // What it says on standard error may hold anything, so nobody reads it.
-            let mut child = Command::new(&self.program)
+            command
                 .args(&self.arguments)
                 .stdin(Stdio::null())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::null())
-                .kill_on_drop(true)
-                .spawn()
-                .map_err(failed)?;
+                .kill_on_drop(true);
+            let starting = tokio::task::spawn_blocking(move || start(command)).await;
+            let started = starting.unwrap_or_else(|stopped| Err(stopped.into()));
+            let mut child = started.map_err(failed)?;
             let mut bytes = Zeroizing::new(Vec::with_capacity(READ));
             if let Some(output) = child.stdout.take() {
                 let mut output = output.take(LIMIT);
@@ -92,6 +94,15 @@ impl Provided for Output {
             Ok(Value { bytes, ttl: None })
         })
     }
+}
+
+/// Starts a program with no signal blocked. It takes over what the thread that starts it blocks
+/// (execve(2)), and the gate's threads block all: without this nothing but SIGKILL would end it.
+fn start(mut command: Command) -> io::Result<Child> {
+    let before = SigSet::empty().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
+    let started = command.spawn();
+    before.thread_set_mask()?;
+    started
 }
 
 /// What is read at most: the longest value, its line end, and a byte that tells that it is longer.

@@ -1,6 +1,7 @@
 //! Values: fetched, kept for their time, fetched again.
 
 use super::*;
+use nix::sys::signal::{SigSet, Signal};
 use tokio::time::advance;
 
 #[tokio::test(start_paused = true)]
@@ -165,4 +166,35 @@ async fn values_come_from_the_host() {
         .await
         .unwrap_err();
     assert!(unset.contains("COFFERDAM_TEST_UNSET"));
+}
+
+/// What `command` gives on a thread that blocks all signals, as the gate's does, and whether the
+/// runtime's thread that started it still blocks them.
+fn behind_blocked_signals(command: [&'static str; 3]) -> (Result<String, String>, bool) {
+    let thread = std::thread::spawn(move || {
+        SigSet::all().thread_block().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let result = from(Secret::default().from_command(command)).await;
+            let mask = tokio::task::spawn_blocking(SigSet::thread_get_mask);
+            let mask = mask.await.unwrap().unwrap();
+            (result, mask.contains(Signal::SIGTERM))
+        })
+    });
+    thread.join().unwrap()
+}
+
+#[test]
+fn signals_act_on_a_command_as_on_any_other() {
+    let mask = "grep SigBlk /proc/self/status | tr -d '\\t'";
+    let (said, blocks) = behind_blocked_signals(["sh", "-c", mask]);
+    assert_eq!(said.unwrap(), "SigBlk:0000000000000000");
+    assert!(blocks, "the host's signals stay where they belong");
+    let (ended, _) = behind_blocked_signals(["sh", "-c", "kill -TERM $$; echo still there"]);
+    let ended = ended.unwrap_err();
+    assert!(ended.contains("signal: 15"), "{ended}");
 }
