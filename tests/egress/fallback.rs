@@ -1,52 +1,171 @@
 //! Without nftables: proxies on the loopback inside, and nothing for programs that know of none.
 
-use crate::servers::{Http, PAGE, Tls};
+use crate::repositories::{by_git, clone, repository};
+use crate::servers::{Http, PAGE, Tls, host};
 use crate::support::*;
 use cofferdam::policy::Layer;
 use cofferdam::{NetworkReason, SandboxBuilder, State};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 fn without_redirect(plan: Plan) -> Gated {
     plan.with(SandboxBuilder::danger_without_redirect).build()
 }
 
-#[test]
-fn programs_that_know_of_proxies_reach_what_is_allowed() {
-    let server = Http::new();
+/// A client that is given a URL and knows the variables alone gets `wanted` where the name is allowed;
+/// where it is not, it fails, the gate tells why, and no connection comes.
+fn fetches(
+    client: &str,
+    files: Option<&Path>,
+    server: &Http,
+    wanted: &str,
+    script: impl Fn(&str) -> String,
+) {
     let port = server.port;
-    let mut clients = Vec::new();
-    if program("curl").is_some() {
-        let curl = "curl -sS --fail --max-time 20";
-        clients.push(format!("exec {curl} http://server.test:{port}/"));
-        // A tunnel, as for HTTPS.
-        clients.push(format!("exec {curl} -p http://server.test:{port}/"));
-        let socks = "-x socks5h://127.0.0.1:1080";
-        clients.push(format!("exec {curl} {socks} http://server.test:{port}/"));
+    let script = script(&format!("http://server.test:{port}"));
+    let build = |name: &str| {
+        let plan = allowing(name, port);
+        without_redirect(match files {
+            Some(path) => plan.with(|builder| builder.read(path)),
+            None => plan,
+        })
+    };
+    let before = server.connections();
+    let refused = build("other.test");
+    let answer = refused.sh(&script);
+    settle();
+    assert!(
+        !answer.success && !answer.stdout.contains(wanted),
+        "{client}: {answer:?}"
+    );
+    assert_eq!(server.connections(), before, "{client}");
+    assert!(
+        refused.denied("server.test", NetworkReason::NotAllowed),
+        "{client}: {answer:?} {}",
+        refused.told()
+    );
+
+    let gated = build("server.test");
+    let answer = gated.sh(&script);
+    assert!(
+        answer.success && answer.stdout.contains(wanted),
+        "{client}: {answer:?}\n{}",
+        gated.told()
+    );
+    let (sent, received) = gated.passed("server.test", port).expect("an event");
+    assert!(sent > 0 && received > 0, "{client}: {}", gated.told());
+}
+
+#[test]
+fn curl() {
+    if program("curl").is_none() {
+        return;
     }
+    let server = Http::new();
+    // Plainly, by a tunnel as for HTTPS, and by SOCKS.
+    for way in ["", "-p", "-x socks5h://127.0.0.1:1080"] {
+        fetches(&format!("curl {way}"), None, &server, PAGE, |url| {
+            format!("exec curl -sS --fail --max-time 20 {way} {url}/")
+        });
+    }
+}
+
+#[test]
+fn python_urllib() {
     if python_has("urllib.request") {
-        clients.push(format!(
-            "exec {PYTHON} -c 'import urllib.request as u; \
-             print(u.urlopen(\"http://server.test:{port}/\", timeout=20).read().decode())'"
-        ));
+        let program = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=20).read().decode())";
+        fetches("urllib", None, &Http::new(), PAGE, |url| {
+            format!("exec {PYTHON} -c '{program}' {url}/")
+        });
     }
-    for client in clients {
-        let gated = without_redirect(allowing("server.test", port));
-        let answer = gated.sh(&client);
-        assert!(
-            answer.success && answer.stdout.contains(PAGE),
-            "{client}: {answer:?}\n{}",
-            gated.told()
-        );
-        let before = server.connections();
-        let refused = without_redirect(allowing("other.test", port));
-        let answer = refused.sh(&client);
-        assert!(!answer.success, "{client}: {answer:?}");
-        assert!(
-            refused.denied("server.test", NetworkReason::NotAllowed),
-            "{client}: {}",
-            refused.told()
-        );
-        assert_eq!(server.connections(), before, "{client}");
+}
+
+#[test]
+fn python_requests() {
+    if python_has("requests") {
+        let program = "import sys, requests as r; a = r.get(sys.argv[1], timeout=20); a.raise_for_status(); print(a.text)";
+        fetches("requests", None, &Http::new(), PAGE, |url| {
+            format!("exec {PYTHON} -c '{program}' {url}/")
+        });
     }
+}
+
+#[test]
+fn java_http_client() {
+    if program("javac").is_none() {
+        return;
+    }
+    let held = tempfile::tempdir().expect("a directory");
+    let file = held.path().join("Fetch.java");
+    fs::write(&file, include_str!("programs/Fetch.java")).expect("a file");
+    let java = format!("exec java -XX:TieredStopAtLevel=1 {}", file.display());
+    fetches("java", Some(held.path()), &Http::new(), PAGE, |url| {
+        format!("{java} {url}/")
+    });
+}
+
+#[test]
+fn git_over_http() {
+    if program("git").is_none() {
+        return;
+    }
+    let text = canary();
+    let held = repository(&text);
+    let root = held.path().to_owned();
+    let server = Http::answering(move |request| by_git(&root, request));
+    fetches("git", None, &server, &text, |url| {
+        clone(&format!("{url}/project.git"))
+    });
+}
+
+/// Whether this Node reads the variables where `NODE_USE_ENV_PROXY` is set: since 22.21 and 24.0.
+fn node_reads_the_variables() -> bool {
+    let version = host(Command::new("node").args(["-p", "process.versions.node"]));
+    let mut numbers = version.trim().split('.').map(|part| part.parse::<u32>());
+    let mut next = || numbers.next().and_then(Result::ok).expect("a number");
+    let version = (next(), next());
+    version >= (24, 0) || version.0 == 22 && version.1 >= 21
+}
+
+#[test]
+fn node_fetch() {
+    if program("node").is_none() {
+        return;
+    }
+    let program = "fetch(process.argv[1]).then(r => r.ok ? r.text() : Promise.reject(r.status)).then(console.log, e => { console.error(e); process.exit(1) })";
+    let script = |url: &str| format!("exec node -e '{program}' {url}/");
+    let server = Http::new();
+    if node_reads_the_variables() {
+        return fetches("node", None, &server, PAGE, script);
+    }
+    println!("this machine's Node is one that reads no proxy variables (before 22.21 and 24)");
+    // An older one goes to the address that stands for the name, where without a redirect nobody is.
+    let port = server.port;
+    let gated = without_redirect(allowing("server.test", port));
+    let answer = gated.sh(&script(&format!("http://server.test:{port}")));
+    assert!(!answer.success, "{answer:?}");
+    assert_eq!(server.connections(), 0);
+}
+
+/// npm has proxies of its own, whatever Node it runs on.
+#[test]
+fn npm() {
+    if program("npm").is_none() {
+        return;
+    }
+    let server = Http::answering(|_| ("Content-Type: application/json\r\n".into(), "{}".into()));
+    fetches("npm", None, &server, "PONG", |url| {
+        format!(
+            "export HOME=/tmp; exec npm ping --registry {url}/ --fetch-retries 0 --cache /tmp/cache 2>&1"
+        )
+    });
+    assert!(
+        server
+            .seen()
+            .iter()
+            .any(|request| request.line.contains("ping"))
+    );
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 /// A repository with one commit, whose one file holds the text.
-fn repository(text: &str) -> TempDir {
+pub fn repository(text: &str) -> TempDir {
     let held = tempfile::tempdir().expect("a directory");
     let tree = held.path().join("project.git");
     let git = |arguments: &[&str]| {
@@ -34,7 +34,7 @@ fn repository(text: &str) -> TempDir {
 }
 
 /// Answers one request by git's CGI program.
-fn by_git(root: &Path, request: &Request) -> (String, Vec<u8>) {
+pub fn by_git(root: &Path, request: &Request) -> (String, Vec<u8>) {
     let mut words = request.line.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
@@ -80,7 +80,7 @@ fn by_git(root: &Path, request: &Request) -> (String, Vec<u8>) {
 }
 
 /// A script that clones and shows the file.
-fn clone(url: &str) -> String {
+pub fn clone(url: &str) -> String {
     format!(
         "set -e; cd /tmp; export GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0; \
          git clone -q {url} copy; cat copy/file"

@@ -9,6 +9,9 @@ public class Fetch {
         HttpClient client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(20)).build();
         HttpRequest request = HttpRequest.newBuilder(URI.create(arguments[0])).build();
         HttpResponse<String> response = client.send(request, HttpResponse.BodyHandlers.ofString());
+        if (response.statusCode() != 200) {
+            throw new Exception(response.statusCode() + " " + response.body());
+        }
         System.out.println(response.body());
     }
 }
