@@ -329,8 +329,10 @@ pub enum NetworkAct {
     Signature,
     /// A service of the host's that the policy forwards.
     Forward,
-    /// A port inside that the policy publishes.
+    /// A port inside that the policy publishes; the address is who connected.
     Publish,
+    /// What a program said to the proxy, before it named a place to go; the host is the protocol.
+    Proxy,
 }
 
 fn is_zero(value: &u64) -> bool {

@@ -109,8 +109,19 @@ impl Recorder {
     fn hear(&self, event: &Event) {
         // What was allowed was recorded before; of a connection, its figures come now.
         let decided = matches!(event.decision, Decision::Allowed(_));
-        if decided && !matches!(event.kind, EventKind::Connection { .. }) {
+        let before = matches!(
+            event.kind,
+            EventKind::Lookup { .. } | EventKind::Request { .. } | EventKind::Signature { .. }
+        );
+        if decided && before {
             return;
+        }
+        if let EventKind::Suppressed { count, .. } = &event.kind {
+            let (kind, count) = ("network".into(), *count);
+            let _ = self.record(self.context_inside(), || Recorded::Suppressed {
+                kind,
+                count,
+            });
         }
         let Some(network) = told(event) else { return };
         if let Some(denial) = &network.denial {
@@ -163,8 +174,35 @@ fn told(event: &Event) -> Option<Network> {
             ..new(NetworkAct::Request, host.to_string(), Some(*port))
         },
         EventKind::Signature { key } => new(NetworkAct::Signature, key.clone(), None),
+        EventKind::Forward {
+            host,
+            sent,
+            received,
+            duration,
+            ..
+        } => Network {
+            sent: *sent,
+            received: *received,
+            duration_us: super::convert::micros(*duration),
+            ..new(NetworkAct::Forward, host.to_string(), None)
+        },
+        EventKind::Publish {
+            from,
+            port,
+            sent,
+            received,
+            duration,
+        } => Network {
+            address: Some(from.to_string()),
+            sent: *sent,
+            received: *received,
+            duration_us: super::convert::micros(*duration),
+            ..new(NetworkAct::Publish, "127.0.0.1".into(), Some(*port))
+        },
+        EventKind::Proxy { protocol } => new(NetworkAct::Proxy, (*protocol).into(), None),
         _ => return None,
     };
+    network.times = event.times;
     match &event.decision {
         Decision::Allowed(rule) => network.rule.clone_from(rule),
         Decision::Denied(denied) => network.denial = Some(denial(&event.kind, denied)),
@@ -186,6 +224,9 @@ fn denial(kind: &EventKind, denied: &cofferdam_egress::decision::Denial) -> Deni
             host, method, path, ..
         } => format!("send {method} {path} to {host}"),
         EventKind::Signature { key } => format!("sign with the key {key}"),
+        EventKind::Forward { host, .. } => format!("reach the forwarded service {host}"),
+        EventKind::Publish { port, .. } => format!("be reached at the published port {port}"),
+        EventKind::Proxy { protocol } => format!("use the proxy by {protocol}"),
         _ => "use the network".into(),
     };
     let layer = match denied.reason {
