@@ -95,7 +95,7 @@ pub enum Event {
         /// What all of it used.
         usage: Usage,
     },
-    /// A program was started by the host.
+    /// A program is about to be started by the host. `CommandFailed` follows where it could not be.
     CommandStarted {
         /// The program as it was named, and its arguments.
         argv: Vec<String>,
@@ -105,7 +105,7 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         variables: Vec<String>,
     },
-    /// A program could not be started.
+    /// A program could not be started; no `CommandEnded` follows.
     CommandFailed {
         /// The program as it was named, and its arguments.
         argv: Vec<String>,
