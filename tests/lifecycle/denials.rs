@@ -1,7 +1,7 @@
 //! What is told of refusals: concluded from what programs say, and never more than the policy knows.
 
 use crate::support::{sandbox, sh};
-use cofferdam::{Confidence, Denial, Sandbox};
+use cofferdam::{Confidence, Denial, Sandbox, Stdio};
 use std::fs;
 
 fn denials(sandbox: &Sandbox, script: &str) -> Vec<Denial> {
@@ -114,6 +114,19 @@ fn a_program_that_is_not_inside_is_told() {
     assert_eq!(
         denials(&sandbox(), "echo 'sh: 1: x: not found' >&2; exit 1"),
         []
+    );
+}
+
+#[test]
+fn an_end_that_was_waited_for_before_is_no_less_told_of() {
+    let mut command = sh(&sandbox(), "cat /srv/x");
+    let streams = command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = streams.spawn().expect("the shell");
+    assert!(!child.wait().expect("its end").success());
+    assert_eq!(child.denials(), []);
+    assert_eq!(
+        child.wait_with_output().expect("its output").denials.len(),
+        1
     );
 }
 

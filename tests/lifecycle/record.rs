@@ -354,6 +354,28 @@ fn ids_are_unique_over_threads_and_sandboxes() {
 }
 
 #[test]
+fn what_is_concluded_is_recorded_before_the_end() {
+    let (sandbox, entries) = recorded(|builder| builder);
+    let script = "cat /srv/x; echo 'curl: (6) Could not resolve host: api.example.com' >&2; exit 6";
+    let output = sh(&sandbox, script).output().expect("the shell");
+    assert_eq!(output.denials.len(), 2, "{output:?}");
+    let between = ["FileDenied", "Network"];
+    let expected = [&ONE[..2], &between[..], &ONE[2..]].concat();
+    assert_eq!(entries.kinds(), expected);
+    let all = entries.all();
+    let Event::FileDenied { path, denial, .. } = &all[2].event else {
+        panic!("{all:?}");
+    };
+    assert_eq!((&**path, denial), ("/srv/x", &output.denials[0]));
+    assert!(all[2].context.command.is_some());
+    let Event::Network(network) = &all[3].event else {
+        panic!("{all:?}");
+    };
+    assert_eq!(network.host, "api.example.com");
+    assert_eq!(network.denial.as_ref(), Some(&output.denials[1]));
+}
+
+#[test]
 fn a_time_limit_is_told() {
     let (recorded, entries) =
         recorded(|builder| builder.limits(|limits| limits.wall_clock(Duration::from_millis(100))));

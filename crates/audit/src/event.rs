@@ -190,7 +190,7 @@ pub enum Event {
     },
     /// A limit was hit.
     LimitHit {
-        /// `memory`, `processes` or `wall_clock`.
+        /// `memory`, `processes`, `wall_clock`, `open_files` or `file_size`.
         limit: String,
         /// The denial.
         denial: Denial,

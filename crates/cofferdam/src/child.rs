@@ -49,6 +49,8 @@ struct Running {
     /// What is recorded of it.
     record: CommandRecord,
     leaves: Leaves,
+    /// What it wrote, once all of that is known: standard output and error.
+    said: [Vec<u8>; 2],
     ended: Option<ExitStatus>,
 }
 
@@ -61,7 +63,9 @@ impl Running {
             egress.settle();
         }
         let status = ExitStatus::new(ended, self.lowered.take_away());
-        self.record.ended(&self.lowered, &status, &self.leaves);
+        let said = told(&self.said);
+        self.record
+            .ended(&self.lowered, &status, said, &self.leaves);
         self.ended = Some(status.clone());
         status
     }
@@ -111,6 +115,7 @@ impl Child {
                 lowered: begun.lowered,
                 leaves: begun.leaves,
                 record: begun.record,
+                said: [Vec::new(), Vec::new()],
                 ended: None,
             },
             init: begun.init,
@@ -216,30 +221,29 @@ impl Child {
                 stderr.map_or(Ok(Vec::new()), read),
             ),
         };
-        let (stdout, stderr) = (
+        self.said(
             stdout.map_err(WaitError::Read)?,
             stderr.map_err(WaitError::Read)?,
         );
         let status = self.wait()?;
-        Ok(self.into_output(status, stdout, stderr))
+        Ok(self.into_output(status))
     }
 
-    /// The output of a program that has ended, with what can be concluded from it.
-    pub(crate) fn into_output(
-        mut self,
-        status: ExitStatus,
-        stdout: Vec<u8>,
-        stderr: Vec<u8>,
-    ) -> Output {
-        let Running {
-            record, lowered, ..
-        } = &mut self.running;
-        record.infer(
-            lowered,
-            &status,
-            if stderr.is_empty() { &stdout } else { &stderr },
-        );
-        let told = record.told();
+    /// Takes what the program wrote.
+    pub(crate) fn said(&mut self, stdout: Vec<u8>, stderr: Vec<u8>) {
+        let running = &mut self.running;
+        running.said = [stdout, stderr];
+        if let Some(status) = &running.ended {
+            // Somebody has waited for its end before.
+            let said = told(&running.said);
+            running.record.infer(&running.lowered, status, said);
+        }
+    }
+
+    /// The output of a program that has ended.
+    pub(crate) fn into_output(mut self, status: ExitStatus) -> Output {
+        let told = self.running.record.told();
+        let [stdout, stderr] = std::mem::take(&mut self.running.said);
         Output {
             status,
             stdout,
@@ -273,6 +277,14 @@ impl Child {
 impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.running.process.readiness()
+    }
+}
+
+/// Where a program tells what went wrong: what is written to a terminal is all in one.
+fn told([stdout, stderr]: &[Vec<u8>; 2]) -> &[u8] {
+    match stderr.is_empty() {
+        true => stdout,
+        false => stderr,
     }
 }
 

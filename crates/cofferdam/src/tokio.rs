@@ -204,8 +204,9 @@ impl Child {
         if let Some(pty) = self.pty.take() {
             stdout = read(Some(pty)).await.map_err(WaitError::Read)?;
         }
+        self.inner.said(stdout, stderr);
         let status = self.wait().await?;
-        Ok(self.inner.into_output(status, stdout, stderr))
+        Ok(self.inner.into_output(status))
     }
 }
 

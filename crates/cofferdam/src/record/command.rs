@@ -1,13 +1,14 @@
 //! The record of one command.
 
 use super::denials::{Mark, Told};
-use super::{Leaves, Recorder, convert, limits, lock, stderr};
+use super::stderr::{self, About, Inferred};
+use super::{Leaves, Recorder, convert, limits, lock};
 use crate::error::SpawnError;
 use crate::lower::Lowered;
 use crate::output::ExitStatus;
 use crate::taken::TakenAway;
-use cofferdam_audit::event::Context;
-use cofferdam_audit::{Audit, Event};
+use cofferdam_audit::event::{Context, Network, NetworkAct};
+use cofferdam_audit::{Audit, Denial, Event};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -131,12 +132,19 @@ impl CommandRecord {
         self.settle();
     }
 
-    /// Records its end, the limits it hit and what was taken away, and, of one that is alone, the end of its
-    /// environment.
-    pub(crate) fn ended(&mut self, lowered: &Lowered, status: &ExitStatus, leaves: &Leaves) {
+    /// Records its end, with the limits it hit, what was taken away and what it `said` of refusals before it,
+    /// and, of one that is alone, the end of its environment.
+    pub(crate) fn ended(
+        &mut self,
+        lowered: &Lowered,
+        status: &ExitStatus,
+        said: &[u8],
+        leaves: &Leaves,
+    ) {
         if self.told.is_some() {
             return;
         }
+        self.infer(lowered, status, said);
         let usage = status.usage().recorded();
         for (limit, denial) in limits::hit(&self.recorder, lowered, status) {
             self.recorder.denials().add(Some(self.mark), denial.clone());
@@ -163,16 +171,21 @@ impl CommandRecord {
         self.settle();
     }
 
-    /// Adds what its standard error, as far as it was captured, tells of refusals.
-    pub(crate) fn infer(&mut self, lowered: &Lowered, status: &ExitStatus, text: &[u8]) {
+    /// Adds and records what its standard error, as far as it was captured, tells of refusals.
+    pub(crate) fn infer(&mut self, lowered: &Lowered, status: &ExitStatus, said: &[u8]) {
         if status.success() {
             return;
         }
-        let mark = Some(self.mark);
-        for denial in stderr::inferred(lowered, status, text) {
-            self.recorder.denials().add(mark, denial);
+        for Inferred { denial, about } in stderr::inferred(lowered, status, said) {
+            let denials = self.recorder.denials();
+            denials.add(Some(self.mark), denial.clone());
+            if let Some(event) = about.event(denial) {
+                let _ = self.recorder.record(self.context.clone(), || event);
+            }
         }
-        self.told = Some(self.recorder.denials().of(self.mark));
+        if self.told.is_some() {
+            self.told = Some(self.recorder.denials().of(self.mark));
+        }
     }
 
     /// What it was refused so far.
@@ -206,6 +219,37 @@ impl Drop for CommandRecord {
         if self.told.is_none() {
             self.settle();
         }
+    }
+}
+
+impl About {
+    fn event(self, denial: Denial) -> Option<Event> {
+        Some(match self {
+            About::File(path) => Event::FileDenied {
+                pid: 0,
+                path,
+                times: 1,
+                denial,
+            },
+            About::Network(host) => Event::Network(Network {
+                what: NetworkAct::Connection,
+                host: host.unwrap_or_default(),
+                port: None,
+                address: None,
+                request: None,
+                sent: 0,
+                received: 0,
+                duration_us: 0,
+                rule: String::new(),
+                times: 1,
+                denial: Some(denial),
+            }),
+            About::Limit(limit) => Event::LimitHit {
+                limit: limit.into(),
+                denial,
+            },
+            About::Other => return None,
+        })
     }
 }
 

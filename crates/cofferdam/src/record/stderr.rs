@@ -25,20 +25,49 @@ const MOST: usize = 8;
 const NOT_EXECUTABLE: i32 = 126;
 const NOT_FOUND: i32 = 127;
 
-/// What a failed program was probably refused.
-pub(super) fn inferred(lowered: &Lowered, status: &ExitStatus, text: &[u8]) -> Vec<Denial> {
-    let mut all = Vec::new();
-    let mut add = |denial: Denial| {
+/// Something that was probably refused.
+#[derive(Debug, PartialEq)]
+pub(super) struct Inferred {
+    pub denial: Denial,
+    pub about: About,
+}
+
+/// What was.
+#[derive(Debug, PartialEq)]
+pub(super) enum About {
+    /// A file with this path.
+    File(String),
+    /// A host, where its name is known.
+    Network(Option<String>),
+    /// A limit of this name.
+    Limit(&'static str),
+    /// Something that the record has no event for.
+    Other,
+}
+
+impl About {
+    fn denied(self, denial: Denial) -> Inferred {
         let denial = denial.inferred();
-        if all.len() < MOST && !all.contains(&denial) {
-            all.push(denial);
+        Inferred {
+            denial,
+            about: self,
+        }
+    }
+}
+
+/// What a failed program was probably refused.
+pub(super) fn inferred(lowered: &Lowered, status: &ExitStatus, text: &[u8]) -> Vec<Inferred> {
+    let mut all = Vec::new();
+    let mut add = |one: Inferred| {
+        if all.len() < MOST && !all.contains(&one) {
+            all.push(one);
         }
     };
     if let Some(denial) = status
         .signal()
         .and_then(|signal| by_signal(lowered, signal))
     {
-        add(denial);
+        add(About::Other.denied(denial));
     }
     let text = &text[text.len().saturating_sub(BYTES)..];
     let lines: Vec<&[u8]> = text.rsplit(|byte| *byte == b'\n').take(LINES).collect();
@@ -50,8 +79,8 @@ pub(super) fn inferred(lowered: &Lowered, status: &ExitStatus, text: &[u8]) -> V
             .or_else(|| about_program(status, &line, &low))
             .or_else(|| about_network(lowered, &line, &low))
             .or_else(|| about_limit(lowered, &low));
-        if let Some(denial) = found {
-            add(denial);
+        if let Some(found) = found {
+            add(found);
         }
     }
     all
@@ -96,20 +125,22 @@ const CHANGING: [&str; 12] = [
     "mov", "sav",
 ];
 
-fn about_file(lowered: &Lowered, line: &str, low: &str) -> Option<Denial> {
+fn about_file(lowered: &Lowered, line: &str, low: &str) -> Option<Inferred> {
     let read_only = low.find(READ_ONLY);
     let refused = REFUSED.iter().find_map(|text| low.find(text));
     let missing = low.find(MISSING);
     let path = path(line, read_only.or(refused).or(missing)?)?;
     let shown = &lowered.shown;
     let changing = read_only.is_some() || CHANGING.iter().any(|word| low.contains(word));
-    let refuse =
-        |what: &str, reason: &str| Denial::certain(shown.layer(), format!("{what} {path}"), reason);
+    let refuse = |what: &str, reason: &str, remedy: String| {
+        let denial = Denial::certain(shown.layer(), format!("{what} {path}"), reason);
+        Some(About::File(path.to_owned()).denied(denial.remedy(remedy)))
+    };
     match shown.sight(path) {
         Sight::Read if read_only.is_some() || (refused.is_some() && changing) => {
-            Some(refuse("write", "it is shown for reading only").remedy(remedy::write(path)))
+            refuse("write", "it is shown for reading only", remedy::write(path))
         }
-        Sight::Hidden => Some(refuse("open", "a rule hides it").remedy(remedy::unhide())),
+        Sight::Hidden => refuse("open", "a rule hides it", remedy::unhide()),
         // Without a view what does not exist is told as such.
         Sight::Absent if missing.is_some() && !shown.is_view() => None,
         Sight::Absent => {
@@ -121,7 +152,7 @@ fn about_file(lowered: &Lowered, line: &str, low: &str) -> Option<Denial> {
                 true => "no rule shows it, so that it does not exist inside",
                 false => "no rule allows it",
             };
-            Some(refuse(what, reason).remedy(remedy))
+            refuse(what, reason, remedy)
         }
         _ => None,
     }
@@ -152,7 +183,7 @@ fn is_path(text: &str) -> bool {
 }
 
 /// What a shell says of a program.
-fn about_program(status: &ExitStatus, line: &str, low: &str) -> Option<Denial> {
+fn about_program(status: &ExitStatus, line: &str, low: &str) -> Option<Inferred> {
     let code = status.code()?;
     let end = match code {
         NOT_FOUND => low
@@ -166,7 +197,7 @@ fn about_program(status: &ExitStatus, line: &str, low: &str) -> Option<Denial> {
         return None;
     }
     let what = format!("execute {name}");
-    Some(match code {
+    let denial = match code {
         NOT_FOUND => Denial::certain(
             "filesystem",
             what,
@@ -180,7 +211,8 @@ fn about_program(status: &ExitStatus, line: &str, low: &str) -> Option<Denial> {
             "check its mode; what is shown without the right to execute is shown with it by --read PATH, or \
              .read(path) on the builder",
         ),
-    })
+    };
+    Some(About::Other.denied(denial))
 }
 
 /// What resolvers and connect(2) say without a network.
@@ -196,7 +228,7 @@ const NO_NETWORK: [&str; 9] = [
     "unable to resolve host",
 ];
 
-fn about_network(lowered: &Lowered, line: &str, low: &str) -> Option<Denial> {
+fn about_network(lowered: &Lowered, line: &str, low: &str) -> Option<Inferred> {
     // Where there are rules, the gate tells itself.
     if lowered.policy.network.mode != NetworkMode::None {
         return None;
@@ -213,18 +245,21 @@ fn about_network(lowered: &Lowered, line: &str, low: &str) -> Option<Denial> {
         Some(host) => format!("connect to {host}"),
         None => "use the network".into(),
     };
-    let denial = Denial::certain("network", what, "the policy gives no network");
-    Some(denial.by("network.mode").remedy(remedy::network(host)))
+    let denial = Denial::certain("network", what, "the policy gives no network")
+        .by("network.mode")
+        .remedy(remedy::network(host));
+    Some(About::Network(host.map(str::to_owned)).denied(denial))
 }
 
 /// What programs say at a limit, and what it is of.
-fn about_limit(lowered: &Lowered, low: &str) -> Option<Denial> {
+fn about_limit(lowered: &Lowered, low: &str) -> Option<Inferred> {
     let limits = &lowered.policy.limits;
     let any = |texts: &[&str]| texts.iter().any(|text| low.contains(text));
-    let denial = |what: &str, limit: &str, remedy: String| {
-        Denial::certain("limits", what, format!("{limit} is limited"))
+    let denial = |what: &str, limit: &'static str, remedy: String| {
+        let denial = Denial::certain("limits", what, format!("{limit} is limited"))
             .by(format!("limits.{limit}"))
-            .remedy(remedy)
+            .remedy(remedy);
+        About::Limit(limit).denied(denial)
     };
     if limits.processes.is_some()
         && any(&[
