@@ -31,7 +31,7 @@ fn a_command_has_its_events_in_their_order() {
         (Some(3), &b"hello\n"[..])
     );
     assert_eq!(entries.kinds(), ONE);
-    let all = entries.all();
+    let all = entries.own();
     let [session, started, ended, over] = &all[..] else {
         panic!("{all:?}");
     };
@@ -94,8 +94,8 @@ fn a_child_that_runs_is_recorded_before_it_ends() {
         .spawn()
         .expect("cat");
     assert_eq!(entries.kinds(), ONE[..2]);
-    let Event::SessionStarted { pid, .. } = entries.all()[0].event else {
-        panic!("{:?}", entries.all());
+    let Event::SessionStarted { pid, .. } = entries.own()[0].event else {
+        panic!("{:?}", entries.own());
     };
     assert_eq!(pid, child.id());
     drop(child.stdin.take());
@@ -112,8 +112,8 @@ fn a_child_that_is_dropped_has_ended() {
     let (sandbox, entries) = recorded(|builder| builder);
     drop(sh(&sandbox, "exec sleep 100").spawn().expect("the shell"));
     assert_eq!(entries.kinds(), ONE);
-    let Event::CommandEnded { code, signal, .. } = entries.all()[2].event else {
-        panic!("{:?}", entries.all());
+    let Event::CommandEnded { code, signal, .. } = entries.own()[2].event else {
+        panic!("{:?}", entries.own());
     };
     assert_eq!((code, signal), (None, Some(9)));
 }
@@ -138,7 +138,7 @@ fn a_session_holds_its_commands_together() {
     let command = &ONE[1..3];
     let expected = [&ONE[..1], command, command, command, command, &ONE[3..]].concat();
     assert_eq!(entries.kinds(), expected);
-    let all = entries.all();
+    let all = entries.own();
     let ids: BTreeSet<_> = all.iter().map(|entry| entry.context.session).collect();
     assert_eq!(ids.len(), 1);
     let commands: BTreeSet<_> = all.iter().filter_map(|one| one.context.command).collect();
@@ -169,7 +169,7 @@ fn environments_of_a_pool_are_recorded_when_they_stand() {
         .expect("true");
     assert!(pool.wait_ready(SOON));
     drop(pool);
-    let all = entries.all();
+    let all = entries.own();
     let first = all[0].context.session;
     let (of_first, other): (Vec<_>, Vec<_>) = all
         .into_iter()
@@ -194,7 +194,7 @@ fn environments_of_a_pool_are_recorded_when_they_stand() {
 fn what_cannot_be_started_is_recorded() {
     let (sandbox, entries) = recorded(|builder| builder);
     let failed = |entries: &Recorded| {
-        let all = entries.all();
+        let all = entries.own();
         let event = all.iter().rev().find_map(|entry| match &entry.event {
             Event::CommandFailed { argv, error } => Some((argv.clone(), error.clone())),
             _ => None,
@@ -226,7 +226,7 @@ fn what_cannot_be_started_is_recorded() {
         .command("no-such-program")
         .spawn()
         .expect_err("none");
-    let ids: Vec<_> = entries.all()[5..]
+    let ids: Vec<_> = entries.own()[5..]
         .iter()
         .map(|one| one.context.session)
         .collect();
@@ -340,7 +340,7 @@ fn ids_are_unique_over_threads_and_sandboxes() {
             });
         }
     });
-    let all = entries.all();
+    let all = entries.own();
     let of = |wanted: fn(&Event) -> bool| all.iter().filter(move |one| wanted(&one.event));
     let sessions = of(|event| matches!(event, Event::SessionStarted { .. }));
     let commands = of(|event| matches!(event, Event::CommandStarted { .. }));
@@ -362,7 +362,7 @@ fn what_is_concluded_is_recorded_before_the_end() {
     let between = ["FileDenied", "Network"];
     let expected = [&ONE[..2], &between[..], &ONE[2..]].concat();
     assert_eq!(entries.kinds(), expected);
-    let all = entries.all();
+    let all = entries.own();
     let Event::FileDenied { path, denial, .. } = &all[2].event else {
         panic!("{all:?}");
     };
@@ -381,7 +381,7 @@ fn a_time_limit_is_told() {
         recorded(|builder| builder.limits(|limits| limits.wall_clock(Duration::from_millis(100))));
     let output = sh(&recorded, "sleep 100").output().expect("the shell");
     assert!(output.status.timed_out());
-    let all = entries.all();
+    let all = entries.own();
     let hit = all.iter().find_map(|entry| match &entry.event {
         Event::LimitHit { limit, denial } => Some((limit, denial)),
         _ => None,

@@ -47,6 +47,13 @@ impl Recorded {
         self.0.lock().expect("a lock").clone()
     }
 
+    /// All so far but for what programs inside execute, which has tests of its own.
+    pub fn own(&self) -> Vec<Entry> {
+        let mut all = self.all();
+        all.retain(|entry| !matches!(entry.event, Event::Exec { .. }));
+        all
+    }
+
     /// Their kinds, in order, by the first word that `Debug` has of them.
     pub fn kinds(&self) -> Vec<String> {
         let kind = |entry: &Entry| {
@@ -54,7 +61,7 @@ impl Recorded {
             let end = text.find([' ', '(']).unwrap_or(text.len());
             text[..end].to_owned()
         };
-        self.all().iter().map(kind).collect()
+        self.own().iter().map(kind).collect()
     }
 
     /// The files that were recorded: path, change and state.
