@@ -6,6 +6,7 @@ use std::fmt;
 /// Something that a sandbox refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Denial {
     /// The layer that refused: `network`, `seccomp`, `landlock`, `filesystem`, `cgroup`, `limits` or `secrets`.
     pub layer: String,
@@ -27,6 +28,7 @@ pub struct Denial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Confidence {
     /// Concluded from what the program did or wrote afterwards.
     Inferred,

@@ -13,6 +13,7 @@ pub const VERSION: u32 = 1;
 /// One line of a log: an event in its place.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Record {
     /// [`VERSION`].
     pub v: u32,
@@ -33,6 +34,7 @@ pub struct Record {
 /// Where an event belongs. Every id is unique in its log.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Context {
     /// The environment: a session, or the one of a single command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,8 +55,9 @@ pub struct Context {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum Event {
-    /// The log was opened, or continued in a new file.
+    /// The log was opened, or continued: the first record of each file, and of each writer.
     LogOpened {
         /// The product and its version.
         writer: String,
@@ -69,10 +72,11 @@ pub enum Event {
     },
     /// A signature of all that stands before.
     Head {
-        /// Ed25519 over the 32 bytes of this record's `prev` and its `seq` in 8 bytes, big-endian; in hexadecimal.
+        /// Ed25519 over the text `cofferdam-audit-head-1` with its line end, the 32 bytes of this record's `prev`, its
+        /// `seq` in 8 bytes, big-endian, and the 30 characters of its `time`; in hexadecimal.
         signature: String,
     },
-    /// The file ends; the log goes on in the next one, or is closed.
+    /// The file ends, but for a head; the log goes on in the next one, or is closed.
     LogClosed {
         /// The name of the next file.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,6 +249,7 @@ pub enum Event {
 
 /// The state of one layer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct LayerState {
     /// The layer's name.
     pub layer: String,
@@ -258,6 +263,7 @@ pub struct LayerState {
 /// What programs used (getrusage(2), cgroups(7)).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Usage {
     /// From start to end.
     pub wall_us: u64,
@@ -277,6 +283,7 @@ pub struct Usage {
 
 /// A decision about the network.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub struct Network {
     /// What it was about.
     pub what: NetworkAct,
@@ -315,6 +322,7 @@ pub struct Network {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 pub enum NetworkAct {
     /// A name was looked up.
     Lookup,

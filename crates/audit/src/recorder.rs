@@ -73,6 +73,7 @@ impl AuditBuilder {
 
     /// The handle.
     pub fn build(self) -> Audit {
+        let first = self.sinks.iter().map(|sink| sink.first_id()).max();
         Audit {
             shared: Arc::new(Shared {
                 sinks: Mutex::new(Sinks {
@@ -82,7 +83,7 @@ impl AuditBuilder {
                 redact: self.redact,
                 on_failure: self.on_failure,
                 lost: AtomicU64::new(0),
-                next: AtomicU64::new(1),
+                next: AtomicU64::new(first.unwrap_or(1).max(1)),
             }),
         }
     }

@@ -44,6 +44,12 @@ pub trait Sink: Send {
     fn close(&mut self) -> Result<(), SinkError> {
         Ok(())
     }
+
+    /// The lowest number for a session or command that this sink has not seen: more than 1 where it continues what an
+    /// earlier process began. Asked once, before anything is taken.
+    fn first_id(&self) -> u64 {
+        1
+    }
 }
 
 /// An event could not be recorded.

@@ -3,7 +3,6 @@
 mod body;
 mod cache;
 mod error;
-mod needle;
 mod place;
 mod scrub;
 mod source;

@@ -1,7 +1,7 @@
 //! A value that is kept for as long as it holds.
 
-use super::needle::Needle;
 use super::{MAX_VALUE, MIN_VALUE, ProvideError, Provided};
+use cofferdam_audit::needle::Needle;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

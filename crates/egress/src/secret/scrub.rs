@@ -1,8 +1,8 @@
 //! Keeping values out of responses.
 
 use super::ScrubError;
-use super::needle::{Found, Needle, Scratch};
 use bytes::Bytes;
+use cofferdam_audit::needle::{Found, Needle, Scratch};
 use http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue};
 use std::fmt;

@@ -1,4 +1,5 @@
-//! A value in the encodings it is looked for in, and finding them.
+//! A value in the encodings it is looked for in, and finding them. For those who keep values out of what they pass on;
+//! what records them has [`Redactor`](crate::Redactor).
 
 use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD, HEXLOWER, HEXUPPER};
 use std::collections::BTreeSet;
@@ -7,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// What is looked for: the value, its hexadecimal or a part of its base64, each byte in any of the
 /// spellings that URLs, JSON and HTML have for it.
-pub(super) struct Needle {
+pub struct Needle {
     bytes: Zeroizing<Vec<u8>>,
     /// Characters beyond ASCII that have a spelling as a whole.
     characters: Vec<Character>,
@@ -30,7 +31,7 @@ struct Spelling {
 
 /// Whether a needle begins at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub enum Found {
     /// No.
     No,
     /// The bytes so far do not tell, or a longer one may begin there.
@@ -41,7 +42,7 @@ pub(super) enum Found {
 
 /// Buffers of a search, kept between searches.
 #[derive(Default)]
-pub(super) struct Scratch {
+pub struct Scratch {
     at: Vec<usize>,
     next: Vec<usize>,
     later: Vec<(usize, usize)>,
@@ -95,6 +96,36 @@ impl Needle {
         let spellings = first.iter().chain(whole.flat_map(|c| &c.spellings));
         let bytes = spellings.filter_map(|spelling| spelling.text.first());
         bytes.copied().collect()
+    }
+
+    /// The two bytes it can begin with, each pair once: far fewer places of a text have one than have the first.
+    pub fn first_pairs(&self) -> BTreeSet<[u8; 2]> {
+        let spellings = |index: usize| {
+            let byte = self.bytes.get(index).map(|b| of_byte(*b));
+            let whole = self.characters.iter().filter(move |c| c.start == index);
+            byte.unwrap_or_default()
+                .iter()
+                .chain(whole.flat_map(|c| &c.spellings))
+        };
+        let mut seconds: BTreeSet<u8> = spellings(1).map(|s| s.text[0]).collect();
+        if self.wrapped {
+            seconds.extend(b"\r\n");
+        }
+        let mut pairs = BTreeSet::new();
+        for spelling in spellings(0) {
+            match spelling.text[..] {
+                [first] => pairs.extend(seconds.iter().map(|second| [first, *second])),
+                [first, second, ..] if spelling.fold => {
+                    pairs.insert([first, second.to_ascii_lowercase()]);
+                    pairs.insert([first, second.to_ascii_uppercase()]);
+                }
+                [first, second, ..] => {
+                    pairs.insert([first, second]);
+                }
+                [] => {}
+            }
+        }
+        pairs
     }
 
     /// Whether it begins at this position of the text. `end` is whether nothing follows the text.
