@@ -388,7 +388,7 @@ fn a_time_limit_is_told() {
     });
     let (limit, denial) = hit.unwrap_or_else(|| panic!("{all:?}"));
     assert_eq!(limit, "wall_clock");
-    assert_eq!(output.denials, [denial.clone()]);
+    assert_eq!(output.denials, std::slice::from_ref(denial));
     let text = denial.for_model();
     assert!(
         text.contains("longer than 100ms") && text.contains("--timeout"),
