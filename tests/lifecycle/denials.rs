@@ -1,7 +1,7 @@
 //! What is told of refusals: concluded from what programs say, and never more than the policy knows.
 
 use crate::support::{sandbox, sh};
-use cofferdam::{Confidence, Denial, Sandbox, Stdio};
+use cofferdam::{Confidence, Denial, PtySize, Sandbox, Stdio};
 use std::fs;
 
 fn denials(sandbox: &Sandbox, script: &str) -> Vec<Denial> {
@@ -128,6 +128,42 @@ fn an_end_that_was_waited_for_before_is_no_less_told_of() {
         child.wait_with_output().expect("its output").denials.len(),
         1
     );
+}
+
+#[test]
+fn what_is_no_complaint_is_not_listened_to() {
+    let script = "echo 'cat: /srv/x: Permission denied'; false";
+    assert_eq!(denials(&sandbox(), script), []);
+    // On a terminal all is one.
+    let mut command = sh(&sandbox(), script);
+    let size = PtySize {
+        rows: 24,
+        columns: 80,
+    };
+    assert_eq!(
+        command.pty(size).output().expect("the shell").denials.len(),
+        1
+    );
+}
+
+#[test]
+fn a_limit_of_processes_is_told() {
+    let builder = Sandbox::builder().limits(|limits| limits.processes(4));
+    let sandbox = match builder.build() {
+        Ok(sandbox) => sandbox,
+        Err(error) => return println!("not for this user: {error}"),
+    };
+    let script = "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait";
+    let output = sandbox
+        .command("bash")
+        .args(["-c", script])
+        .output()
+        .expect("bash");
+    let told = output
+        .denials
+        .iter()
+        .any(|denial| denial.remedy.contains("--processes"));
+    assert!(told, "{output:?}");
 }
 
 #[test]

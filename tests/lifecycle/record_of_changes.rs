@@ -5,6 +5,7 @@ use crate::support::{is_root, sh};
 use cofferdam::audit::{Event, OnFailure};
 use cofferdam::policy::Upper;
 use cofferdam::{ApplyError, Denial, Sandbox};
+use cofferdam_tests::scenes::alone;
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -187,4 +188,39 @@ fn a_dangerous_name_that_is_taken_away_is_recorded_and_told() {
     // The control: any other name stays.
     let output = sh(&sandbox, "echo x > fine").output().expect("the shell");
     assert!(output.denials.is_empty() && Path::new(&ground.at("fine")).exists());
+}
+
+#[test]
+fn what_a_snapshot_keeps_is_not_discarded() {
+    let name = "record_of_changes::what_a_snapshot_keeps_is_not_discarded";
+    alone::run(name, |_| {
+        let ground = Ground::new();
+        let (sandbox, entries) = ground.overlay(true);
+        let snapshot = run(&sandbox, CHANGE).snapshot("kept").expect("a snapshot");
+        assert_eq!(entries.files(), ground.expect(&HELD));
+        let kinds = entries.kinds();
+        assert_eq!(kinds.last().map(String::as_str), Some("Note"));
+        // What starts from it is recorded, and its own changes are gone with it.
+        let session = sandbox.start_from(&snapshot).expect("a session");
+        assert_eq!(entries.kinds()[kinds.len()..], ["SessionStarted"]);
+        let mut command = session.command("cat");
+        assert!(
+            command
+                .arg(ground.at("new"))
+                .status()
+                .expect("cat")
+                .success()
+        );
+        drop(session);
+        let states: Vec<String> = entries
+            .files()
+            .into_iter()
+            .map(|(_, _, state)| state)
+            .collect();
+        assert_eq!(
+            states,
+            ["held", "held", "held", "held", "discarded", "discarded"]
+        );
+        snapshot.remove().expect("it can be removed");
+    });
 }

@@ -51,6 +51,8 @@ struct Running {
     leaves: Leaves,
     /// What it wrote, once all of that is known: standard output and error.
     said: [Vec<u8>; 2],
+    /// It has a terminal, to which both are written.
+    terminal: bool,
     ended: Option<ExitStatus>,
 }
 
@@ -63,9 +65,12 @@ impl Running {
             egress.settle();
         }
         let status = ExitStatus::new(ended, self.lowered.take_away());
-        let said = told(&self.said);
-        self.record
-            .ended(&self.lowered, &status, said, &self.leaves);
+        self.record.ended(
+            &self.lowered,
+            &status,
+            complaints(&self.said, self.terminal),
+            &self.leaves,
+        );
         self.ended = Some(status.clone());
         status
     }
@@ -107,7 +112,6 @@ impl Child {
             stdin: stdin.map(ChildStdin::from),
             stdout: stdout.map(ChildStdout::from),
             stderr: stderr.map(ChildStderr::from),
-            pty,
             enforcement: Enforcement::of_child(Arc::clone(&begun.lowered.reports)),
             running: Running {
                 process: begun.process,
@@ -116,8 +120,10 @@ impl Child {
                 leaves: begun.leaves,
                 record: begun.record,
                 said: [Vec::new(), Vec::new()],
+                terminal: pty.is_some(),
                 ended: None,
             },
+            pty,
             init: begun.init,
             relays: [out, err],
         }
@@ -235,8 +241,8 @@ impl Child {
         running.said = [stdout, stderr];
         if let Some(status) = &running.ended {
             // Somebody has waited for its end before.
-            let said = told(&running.said);
-            running.record.infer(&running.lowered, status, said);
+            let complaints = complaints(&running.said, running.terminal);
+            running.record.infer(&running.lowered, status, complaints);
         }
     }
 
@@ -280,9 +286,9 @@ impl AsFd for Child {
     }
 }
 
-/// Where a program tells what went wrong: what is written to a terminal is all in one.
-fn told([stdout, stderr]: &[Vec<u8>; 2]) -> &[u8] {
-    match stderr.is_empty() {
+/// Where a program tells what went wrong.
+fn complaints([stdout, stderr]: &[Vec<u8>; 2], terminal: bool) -> &[u8] {
+    match terminal {
         true => stdout,
         false => stderr,
     }

@@ -385,7 +385,14 @@ impl Command {
             recorder,
             since,
         } = ready;
-        let record = self.asked(|asked| recorder.command(asked, true))?;
+        let record = match self.asked(|asked| recorder.command(asked, true)) {
+            Ok(record) => record,
+            Err(error) => {
+                // Its end is recorded when it is one.
+                drop(session);
+                return Err(error.into());
+            }
+        };
         let leaves = match recorder.records() {
             true => Leaves::of(&lowered, session.handed_out(), since),
             false => Leaves::default(),

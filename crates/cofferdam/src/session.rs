@@ -78,7 +78,14 @@ impl Session {
         let attachment = match &lowered.egress {
             Some(egress) => {
                 let listeners = live.take_listeners();
-                Some(egress.attach(listeners, published, live.connector(), &recorder)?)
+                match egress.attach(listeners, published, live.connector(), &recorder) {
+                    Ok(attachment) => Some(attachment),
+                    Err(error) => {
+                        // Its end is recorded when it is one.
+                        drop(live);
+                        return Err(error);
+                    }
+                }
             }
             None => None,
         };

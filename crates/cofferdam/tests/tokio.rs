@@ -223,3 +223,18 @@ async fn what_is_written_to_a_terminal_is_collected() {
     assert_eq!(text.lines().count(), 20000);
     assert!(text.ends_with("20000\r\n"));
 }
+
+#[tokio::test]
+async fn what_was_refused_is_told() {
+    let sandbox = sandbox();
+    let output = sh(&sandbox, "cat /srv/x")
+        .output()
+        .await
+        .expect("the shell");
+    let [denial] = &output.denials[..] else {
+        panic!("{output:?}");
+    };
+    assert_eq!(denial.what, "read /srv/x");
+    let output = sh(&sandbox, "true").output().await.expect("the shell");
+    assert_eq!(output.denials, []);
+}

@@ -71,3 +71,19 @@ pub(super) fn digest(policy: &Policy) -> String {
 pub(super) fn digest(_: &Policy) -> String {
     String::new()
 }
+
+#[cfg(all(test, feature = "log"))]
+mod tests {
+    use super::digest;
+    use cofferdam_policy::Policy;
+
+    #[test]
+    fn each_policy_has_a_digest_of_its_own() {
+        let one = Policy::default();
+        let mut other = Policy::default();
+        other.limits = other.limits.processes(7);
+        assert_eq!(digest(&one), digest(&Policy::default()));
+        assert_ne!(digest(&one), digest(&other));
+        assert_eq!(digest(&one).len(), 64);
+    }
+}
