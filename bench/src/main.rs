@@ -1,6 +1,7 @@
 //! `cargo run --release -p bench -- compare [ROUNDS]`: from the spawn of `/bin/true` to its end, beside
 //! bubblewrap. `… -- first-byte [ROUNDS]`: from the spawn of `/bin/echo` to the first byte it writes, beside
 //! `std::process::Command`. `… -- gate [ROUNDS]`: connections out of a sandbox.
+//! `… -- record [ROUNDS]`: what recording costs.
 
 #![forbid(unsafe_code)]
 
@@ -8,6 +9,7 @@ mod contender;
 mod exit;
 mod first_byte;
 mod gate;
+mod record;
 
 use contender::race;
 
@@ -15,6 +17,9 @@ fn main() {
     let mut arguments = std::env::args().skip(1);
     if gate::helper() {
         return;
+    }
+    if std::env::args().nth(1).as_deref() == Some("starter") {
+        return record::starter();
     }
     let (verb, rounds) = (arguments.next(), arguments.next());
     let rounds = rounds.map_or(Ok(300), |rounds| rounds.parse::<usize>());
@@ -33,8 +38,9 @@ fn main() {
             );
         }
         (Some("gate"), Ok(rounds)) if rounds > 0 => gate::run(rounds),
+        (Some("record"), Ok(rounds)) if rounds > 0 => record::run(rounds),
         _ => {
-            eprintln!("usage: bench compare|first-byte|gate [ROUNDS]");
+            eprintln!("usage: bench compare|first-byte|gate|record [ROUNDS]");
             std::process::exit(2);
         }
     }

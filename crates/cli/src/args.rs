@@ -1,9 +1,13 @@
 //! What can be typed. The comments here are the help and the man page.
 
+mod audit;
 mod network;
 mod policy;
 mod review;
 
+pub(crate) use audit::{
+    AuditCommand, AuditCommandArguments, RecordArgument, RecordArguments, WhyArguments,
+};
 pub(crate) use network::{NetworkArgument, SecretArgument};
 pub(crate) use policy::{PolicyArguments, RootAccessArgument};
 pub(crate) use review::ReviewArguments;
@@ -51,6 +55,13 @@ pub(crate) enum Command {
     Diff(DiffArguments),
     /// Lists, removes and applies what run --save has kept
     Snapshot(SnapshotCommandArguments),
+    /// Shows, verifies and reports what runs have recorded
+    Audit(AuditCommandArguments),
+    /// Says what the last run was denied and what would allow it
+    ///
+    /// What a program was told by the kernel alone is not always known: such denials are concluded from what it wrote, and
+    /// are said to be.
+    Why(WhyArguments),
     /// Unpacks, lists and removes the images that --image uses
     Image(ImageCommandArguments),
     /// Says what this host offers, layer by layer
@@ -79,6 +90,8 @@ pub(crate) struct RunArguments {
     #[arg(long, short = 't')]
     pub tty: bool,
     #[command(flatten)]
+    pub record: RecordArguments,
+    #[command(flatten)]
     pub report: ReportArguments,
     /// The command and its arguments; an image names its own
     #[arg(trailing_var_arg = true, value_name = "COMMAND")]
@@ -91,6 +104,8 @@ pub(crate) struct ShellArguments {
     pub policy: PolicyArguments,
     #[command(flatten)]
     pub review: ReviewArguments,
+    #[command(flatten)]
+    pub record: RecordArguments,
     #[command(flatten)]
     pub report: ReportArguments,
     /// The shell and its arguments; bash if it is inside, else sh
@@ -121,6 +136,12 @@ pub(crate) struct PlanArguments {
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, short = 't', hide = true)]
     pub tty: bool,
+    /// Taken so that a run's line can be repeated; changes nothing
+    #[arg(long, hide = true)]
+    pub record: Option<PathBuf>,
+    /// Taken so that a run's line can be repeated; changes nothing
+    #[arg(long, hide = true)]
+    pub no_record: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]
     pub enforcement: bool,

@@ -1,6 +1,7 @@
 //! Why a run has no exit code of its program.
 
 use crate::compose::ComposeError;
+use crate::records::RecordError;
 use crate::terminal::WriteOnlyError;
 use crate::{exit, hint};
 use cofferdam::{BuildError, ChangesError, SnapshotError, SpawnError, WaitError};
@@ -36,6 +37,8 @@ pub(crate) enum RunFailure {
         error: SpawnError,
         hints: Vec<String>,
     },
+    #[error("nothing was run: {0}")]
+    Record(#[from] RecordError),
     #[error("nothing was run: {0}")]
     Snapshot(#[source] SnapshotError),
     #[error("nothing was run: there is a snapshot {0:?} already; choose another name for --save")]

@@ -1,11 +1,11 @@
 //! From a command line to a place where programs can be started.
 
-use crate::args::{PolicyArguments, ReviewArguments};
+use crate::args::{PolicyArguments, RecordArguments, ReviewArguments};
 use crate::compose::{self, ComposeError, Composed};
 use crate::denied::Denied;
 use crate::failure::RunFailure;
 use crate::review::Selection;
-use crate::{hint, progress};
+use crate::{hint, progress, records};
 use cofferdam::image::Image;
 use cofferdam::{Child, Command, Sandbox, Session, Snapshot, SnapshotError, SpawnError};
 use std::ffi::{OsStr, OsString};
@@ -61,6 +61,7 @@ impl Launch {
     pub(crate) fn prepare(
         policy: &PolicyArguments,
         review: &ReviewArguments,
+        record: &RecordArguments,
     ) -> Result<Self, RunFailure> {
         let asked = ask(policy, review)?;
         let from = review.from.as_deref().map(Snapshot::open).transpose();
@@ -77,8 +78,12 @@ impl Launch {
         let image = progress::unpack(&policy.filesystem.root)?;
         let denied = Denied::default();
         let heard = denied.clone();
+        let mut builder = Sandbox::builder();
+        if let Some(audit) = records::of_run(record, &policy)? {
+            builder = builder.audit(audit);
+        }
         Ok(Self {
-            sandbox: Sandbox::builder()
+            sandbox: builder
                 .policy(policy)
                 .on_network_event(move |event| heard.hear(&event))
                 .build()?,

@@ -4,6 +4,7 @@
 
 mod afterwards;
 mod args;
+mod audit_command;
 mod compose;
 mod denied;
 mod diff;
@@ -18,6 +19,7 @@ mod plan;
 mod policy_command;
 mod policy_file;
 mod progress;
+mod records;
 mod review;
 mod run;
 mod shell;
@@ -26,6 +28,7 @@ mod snapshot_command;
 mod terminal;
 mod text;
 mod tty;
+mod why;
 
 use args::{Arguments, Command};
 use clap::Parser;
@@ -42,6 +45,8 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::main(&arguments),
         Command::Diff(arguments) => diff::main(&arguments),
         Command::Snapshot(arguments) => snapshot_command::main(&arguments.command),
+        Command::Audit(arguments) => audit_command::main(&arguments.command),
+        Command::Why(arguments) => why::main(&arguments),
         Command::Image(arguments) => image_command::main(&arguments.command),
         Command::Doctor(arguments) => doctor::main(&arguments),
         Command::Policy(arguments) => policy_command::main(&arguments.command),

@@ -19,7 +19,7 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
 }
 
 fn run(arguments: &RunArguments) -> Result<u8, RunFailure> {
-    let launch = Launch::prepare(&arguments.policy, &arguments.review)?;
+    let launch = Launch::prepare(&arguments.policy, &arguments.review, &arguments.record)?;
     let words = launch.words(&arguments.command)?;
     // From here on a signal waits for the program to get it.
     let signals = Signals::catch().map_err(RunFailure::Signals)?;

@@ -28,7 +28,7 @@ fn run(arguments: &ShellArguments) -> Result<u8, RunFailure> {
     if !io::stdout().is_terminal() {
         return Err(RunFailure::NoTerminal("standard output"));
     }
-    let launch = Launch::prepare(&arguments.policy, &arguments.review)?;
+    let launch = Launch::prepare(&arguments.policy, &arguments.review, &arguments.record)?;
     // From here on a signal waits for the program to get it.
     let signals = Signals::catch().map_err(RunFailure::Signals)?;
     let place = launch.start()?;

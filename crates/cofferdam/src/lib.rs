@@ -84,4 +84,5 @@ pub use sandbox::Sandbox;
 pub use session::{Session, SessionEnd};
 pub use snapshot::{ComparedOverlay, Comparison, Snapshot, SnapshotError};
 pub use stdio::Stdio;
+pub use store::state_directory;
 pub use taken::TakenAway;

@@ -270,7 +270,7 @@ impl ComparedOverlay {
 }
 
 fn directory() -> Result<PathBuf, SnapshotError> {
-    store::directory("snapshots").map_err(SnapshotError::NoDirectory)
+    store::state_directory("snapshots").map_err(SnapshotError::NoDirectory)
 }
 
 /// Where a snapshot in this directory has the layer of an overlay.

@@ -24,7 +24,7 @@ impl Store {
     pub(crate) fn make(place: Option<&Path>, owner: Option<u32>) -> Result<Self, BuildError> {
         let parent = match place {
             Some(place) => place.to_owned(),
-            None => directory("uppers").map_err(BuildError::NoStateDirectory)?,
+            None => state_directory("uppers").map_err(BuildError::NoStateDirectory)?,
         };
         let failed = |error| BuildError::Store {
             path: parent.clone(),
@@ -125,9 +125,12 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     })
 }
 
-/// The directory for what outlives a process (XDG Base Directory Specification, `XDG_STATE_HOME`):
-/// `/var/lib/cofferdam` for root.
-pub(crate) fn directory(name: &str) -> Result<PathBuf, &'static str> {
+/// Where this library keeps what outlives a process, by the name of its kind: below `/var/lib/cofferdam` for root,
+/// else below `$XDG_STATE_HOME/cofferdam` or `~/.local/state/cofferdam` (XDG Base Directory). Nothing is made.
+///
+/// # Errors
+/// What is missing, in words.
+pub fn state_directory(name: &str) -> Result<PathBuf, &'static str> {
     if cofferdam_sys::cred::geteuid() == 0 {
         return Ok(Path::new("/var/lib/cofferdam").join(name));
     }
