@@ -16,6 +16,9 @@ _cofferdam() {
             ",$1")
                 cmd="cofferdam"
                 ;;
+            cofferdam,audit)
+                cmd="cofferdam__subcmd__audit"
+                ;;
             cofferdam,completions)
                 cmd="cofferdam__subcmd__completions"
                 ;;
@@ -49,6 +52,42 @@ _cofferdam() {
             cofferdam,snapshot)
                 cmd="cofferdam__subcmd__snapshot"
                 ;;
+            cofferdam,why)
+                cmd="cofferdam__subcmd__why"
+                ;;
+            cofferdam__subcmd__audit,help)
+                cmd="cofferdam__subcmd__audit__subcmd__help"
+                ;;
+            cofferdam__subcmd__audit,list)
+                cmd="cofferdam__subcmd__audit__subcmd__list"
+                ;;
+            cofferdam__subcmd__audit,report)
+                cmd="cofferdam__subcmd__audit__subcmd__report"
+                ;;
+            cofferdam__subcmd__audit,show)
+                cmd="cofferdam__subcmd__audit__subcmd__show"
+                ;;
+            cofferdam__subcmd__audit,verify)
+                cmd="cofferdam__subcmd__audit__subcmd__verify"
+                ;;
+            cofferdam__subcmd__audit__subcmd__help,help)
+                cmd="cofferdam__subcmd__audit__subcmd__help__subcmd__help"
+                ;;
+            cofferdam__subcmd__audit__subcmd__help,list)
+                cmd="cofferdam__subcmd__audit__subcmd__help__subcmd__list"
+                ;;
+            cofferdam__subcmd__audit__subcmd__help,report)
+                cmd="cofferdam__subcmd__audit__subcmd__help__subcmd__report"
+                ;;
+            cofferdam__subcmd__audit__subcmd__help,show)
+                cmd="cofferdam__subcmd__audit__subcmd__help__subcmd__show"
+                ;;
+            cofferdam__subcmd__audit__subcmd__help,verify)
+                cmd="cofferdam__subcmd__audit__subcmd__help__subcmd__verify"
+                ;;
+            cofferdam__subcmd__help,audit)
+                cmd="cofferdam__subcmd__help__subcmd__audit"
+                ;;
             cofferdam__subcmd__help,completions)
                 cmd="cofferdam__subcmd__help__subcmd__completions"
                 ;;
@@ -81,6 +120,21 @@ _cofferdam() {
                 ;;
             cofferdam__subcmd__help,snapshot)
                 cmd="cofferdam__subcmd__help__subcmd__snapshot"
+                ;;
+            cofferdam__subcmd__help,why)
+                cmd="cofferdam__subcmd__help__subcmd__why"
+                ;;
+            cofferdam__subcmd__help__subcmd__audit,list)
+                cmd="cofferdam__subcmd__help__subcmd__audit__subcmd__list"
+                ;;
+            cofferdam__subcmd__help__subcmd__audit,report)
+                cmd="cofferdam__subcmd__help__subcmd__audit__subcmd__report"
+                ;;
+            cofferdam__subcmd__help__subcmd__audit,show)
+                cmd="cofferdam__subcmd__help__subcmd__audit__subcmd__show"
+                ;;
+            cofferdam__subcmd__help__subcmd__audit,verify)
+                cmd="cofferdam__subcmd__help__subcmd__audit__subcmd__verify"
                 ;;
             cofferdam__subcmd__help__subcmd__image,list)
                 cmd="cofferdam__subcmd__help__subcmd__image__subcmd__list"
@@ -188,12 +242,206 @@ _cofferdam() {
 
     case "${cmd}" in
         cofferdam)
-            opts="-h -V --help --version run shell plan diff snapshot image doctor policy completions man help"
+            opts="-h -V --help --version run shell plan diff snapshot audit why image doctor policy completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit)
+            opts="-h --help verify show report list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help)
+            opts="verify show report list help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__help__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__list)
+            opts="-h --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__report)
+            opts="-o -h --output --title --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --title)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__show)
+            opts="-f -h --type --session --command --span --denied --text --follow --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --session)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --span)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --text)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__audit__subcmd__verify)
+            opts="-h --key --head --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --head)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -244,8 +492,78 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__help)
-            opts="run shell plan diff snapshot image doctor policy completions man help"
+            opts="run shell plan diff snapshot audit why image doctor policy completions man help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__audit)
+            opts="verify show report list"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__audit__subcmd__list)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__audit__subcmd__report)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__audit__subcmd__show)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__help__subcmd__audit__subcmd__verify)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -537,6 +855,20 @@ _cofferdam() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        cofferdam__subcmd__help__subcmd__why)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         cofferdam__subcmd__image)
             opts="-h --help list remove unpack help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -678,7 +1010,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__plan)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --record --no-record --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -817,6 +1149,10 @@ _cofferdam() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1078,7 +1414,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__run)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --record --no-record --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1217,6 +1553,10 @@ _cofferdam() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1228,7 +1568,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__shell)
-            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --enforcement --usage --help"
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --record --no-record --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1367,6 +1707,10 @@ _cofferdam() {
                     return 0
                     ;;
                 --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --record)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1492,6 +1836,20 @@ _cofferdam() {
         cofferdam__subcmd__snapshot__subcmd__remove)
             opts="-h --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        cofferdam__subcmd__why)
+            opts="-h --for-model --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi

@@ -31,6 +31,8 @@ complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "shell" -d 'Open
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "plan" -d 'Prints what run would do, and runs nothing'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "diff" -d 'Shows what a snapshot changes, or what two have different'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "snapshot" -d 'Lists, removes and applies what run --save has kept'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "audit" -d 'Shows, verifies and reports what runs have recorded'
+complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "why" -d 'Says what the last run was denied and what would allow it'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "image" -d 'Unpacks, lists and removes the images that --image uses'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "doctor" -d 'Says what this host offers, layer by layer'
 complete -c cofferdam -n "__fish_cofferdam_needs_command" -f -a "policy" -d 'Checks and prints policies'
@@ -69,6 +71,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l off -d 'Leav
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l record -d 'Record what happens in this file, continuing it if it is a record; without this option each run has a file of its own in the directory for such things, where the last 100 are kept' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
@@ -77,6 +80,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l package-clie
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s t -l tty -d 'Give the command a terminal of its own, which this one passes on to; without a terminal here it has 24 lines of 80 characters'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-record -d 'Record nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l usage -d 'Print the time and memory used to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -112,6 +116,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l off -d 'Le
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l record -d 'Record what happens in this file, continuing it if it is a record; without this option each run has a file of its own in the directory for such things, where the last 100 are kept' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-toolchains -d 'Do not show them, whatever the policy file says'
@@ -119,6 +124,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-protect
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l package-clients -d 'Allow what the package clients of this host (pip, npm, cargo, apt, go) are configured to use'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l apply-risky -d 'With --apply, apply what is risky as well: names that programs obey, new programs, links that lead out, odd names'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l diff -d 'Show how texts changed'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l no-record -d 'Record nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -l usage -d 'Print the time and memory used to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand shell" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -154,6 +160,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l off -d 'Lea
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l apply -d 'Apply these changes without asking: `all` or `none`, or what a pattern names, with all below it; `*` stands for anything in a name and `**` for any directories. What is risky is left out' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l from -d 'Start with the changes of this snapshot' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l record -d 'Taken so that a run\'s line can be repeated; changes nothing' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-toolchains -d 'Do not show them, whatever the policy file says'
@@ -163,6 +170,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l apply-risky
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l json -d 'Print JSON'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s t -l tty -d 'Taken so that a run\'s line can be repeated; changes nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l no-record -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l enforcement -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -l usage -d 'Taken so that a run\'s line can be repeated; changes nothing'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand plan" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -181,6 +189,36 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "remove" -d 'Removes a snapshot'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "apply" -d 'Applies what a snapshot holds to the host\'s files; the snapshot stays'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand snapshot; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -f -a "verify" -d 'Says whether a record is whole, and where it breaks if not'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -f -a "show" -d 'Prints the events of a record'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -f -a "report" -d 'Writes a record as one page for a browser'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -f -a "list" -d 'Prints the names of the records that runs have left'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and not __fish_seen_subcommand_from verify show report list help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from verify" -l key -d 'The key that must have signed it, as 64 hexadecimal digits' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from verify" -l head -d 'A signature that it had before, as --json printed it: it must still be there' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from verify" -l json -d 'Print JSON'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l type -d 'Only events of this type, such as exec or network; can be repeated' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l session -d 'Only events of this session' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l command -d 'Only events of this command' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l span -d 'Only events under the tool call with this span' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l text -d 'Only events in which this text occurs' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l denied -d 'Only what was denied'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -s f -l follow -d 'Wait for more'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -l json -d 'Print the lines of the record as they are'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from report" -s o -l output -d 'Where to; a file that exists is replaced' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from report" -l title -d 'The heading of the page' -r
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from report" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "verify" -d 'Says whether a record is whole, and where it breaks if not'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "show" -d 'Prints the events of a record'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "report" -d 'Writes a record as one page for a browser'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "list" -d 'Prints the names of the records that runs have left'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand audit; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand why" -l for-model -d 'Print what a model is to be told, a line each'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand why" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -s h -l help -d 'Print help'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "list" -d 'Prints the digests of the images that are unpacked'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand image; and not __fish_seen_subcommand_from list remove unpack help" -f -a "remove" -d 'Removes an unpacked image'
@@ -244,20 +282,26 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_s
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand policy; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand completions" -s h -l help -d 'Print help'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand man" -s h -l help -d 'Print help'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "run" -d 'Runs a command in a sandbox'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "shell" -d 'Opens a shell in a sandbox, on this terminal'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "plan" -d 'Prints what run would do, and runs nothing'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "diff" -d 'Shows what a snapshot changes, or what two have different'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "snapshot" -d 'Lists, removes and applies what run --save has kept'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "image" -d 'Unpacks, lists and removes the images that --image uses'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "doctor" -d 'Says what this host offers, layer by layer'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "policy" -d 'Checks and prints policies'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "completions" -d 'Prints the completions for a shell'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "man" -d 'Prints the man page'
-complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot image doctor policy completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "run" -d 'Runs a command in a sandbox'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "shell" -d 'Opens a shell in a sandbox, on this terminal'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "plan" -d 'Prints what run would do, and runs nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "diff" -d 'Shows what a snapshot changes, or what two have different'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "snapshot" -d 'Lists, removes and applies what run --save has kept'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "audit" -d 'Shows, verifies and reports what runs have recorded'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "why" -d 'Says what the last run was denied and what would allow it'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "image" -d 'Unpacks, lists and removes the images that --image uses'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "doctor" -d 'Says what this host offers, layer by layer'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "policy" -d 'Checks and prints policies'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "completions" -d 'Prints the completions for a shell'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "man" -d 'Prints the man page'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and not __fish_seen_subcommand_from run shell plan diff snapshot audit why image doctor policy completions man help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "list" -d 'Prints the names of all snapshots'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "remove" -d 'Removes a snapshot'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from snapshot" -f -a "apply" -d 'Applies what a snapshot holds to the host\'s files; the snapshot stays'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "verify" -d 'Says whether a record is whole, and where it breaks if not'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "show" -d 'Prints the events of a record'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "report" -d 'Writes a record as one page for a browser'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from audit" -f -a "list" -d 'Prints the names of the records that runs have left'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "list" -d 'Prints the digests of the images that are unpacked'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "remove" -d 'Removes an unpacked image'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand help; and __fish_seen_subcommand_from image" -f -a "unpack" -d 'Unpacks an image, so that the first run need not, and prints its digest'

@@ -57,8 +57,10 @@ pub(super) fn main(
 
 fn told(verified: &Verified) -> String {
     let mut out = format!(
-        "holds       {} records in {} files\n",
-        verified.records, verified.files
+        "holds       {} records in {} file{}\n",
+        verified.records,
+        verified.files,
+        if verified.files == 1 { "" } else { "s" }
     );
     match &verified.head {
         Some(head) => {

@@ -1,6 +1,7 @@
 //! The built command, run as the current user. Each wall is shown together with a control outside
 //! of it, and each verdict comes from what the host sees.
 
+mod audit;
 mod common;
 mod doctor;
 mod environment;
