@@ -1,10 +1,11 @@
 //! `cargo run --release -p bench -- compare [ROUNDS]`: from the spawn of `/bin/true` to its end, beside
 //! bubblewrap. `… -- first-byte [ROUNDS]`: from the spawn of `/bin/echo` to the first byte it writes, beside
-//! `std::process::Command`. `… -- gate [ROUNDS]`: connections out of a sandbox.
-//! `… -- record [ROUNDS]`: what recording costs.
+//! `std::process::Command`. `… -- gate [ROUNDS]`: connections out of a sandbox. `… -- audit [ROUNDS]`: events into the
+//! record, a thousand in each round. `… -- record [ROUNDS]`: what a recorded sandbox costs.
 
 #![forbid(unsafe_code)]
 
+mod audit;
 mod contender;
 mod exit;
 mod first_byte;
@@ -37,10 +38,11 @@ fn main() {
                 rounds,
             );
         }
+        (Some("audit"), Ok(rounds)) if rounds > 0 => audit::run(rounds),
         (Some("gate"), Ok(rounds)) if rounds > 0 => gate::run(rounds),
         (Some("record"), Ok(rounds)) if rounds > 0 => record::run(rounds),
         _ => {
-            eprintln!("usage: bench compare|first-byte|gate|record [ROUNDS]");
+            eprintln!("usage: bench compare|first-byte|gate|audit|record [ROUNDS]");
             std::process::exit(2);
         }
     }

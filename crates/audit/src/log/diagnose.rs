@@ -40,7 +40,14 @@ pub(super) fn diagnose(
         _ => None,
     };
     if next.as_ref().is_some_and(|next| next.follows(seq, prev)) {
-        return Ok((here, Breach::Inserted));
+        let after = hash::hash(&walk.lines.line);
+        let swapped = this.is_some_and(|this| this.follows(seq + 1, &after));
+        let breach = if swapped {
+            Breach::Reordered
+        } else {
+            Breach::Inserted
+        };
+        return Ok((here, breach));
     }
     let Some(this) = this else {
         return Ok((here, Breach::Changed));

@@ -77,6 +77,13 @@ pub(super) fn is_header(name: &str) -> bool {
     HEADERS.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
+/// Whether it is a field of HTTP whose value begins with a scheme.
+pub(super) fn is_authorization(name: &str) -> bool {
+    HEADERS[..2]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
 /// The words of a name: between other characters than letters and digits, and where a capital follows a small letter.
 fn words(name: &str) -> impl Iterator<Item = &str> {
     let bytes = name.as_bytes();

@@ -1,6 +1,6 @@
 //! Finding what must not be recorded in a string.
 
-use super::names::{SHAPES, is_header, is_secret};
+use super::names::{SHAPES, is_authorization, is_header, is_secret};
 use crate::needle::{Found, Needle, Scratch};
 use std::ops::Range;
 
@@ -174,9 +174,9 @@ impl Table {
         }
         let range = value(bytes, from, header);
         let found = text.get(range.clone())?;
-        let first = found
-            .split_once(' ')
-            .filter(|(scheme, _)| header && scheme.bytes().all(|byte| byte.is_ascii_alphabetic()));
+        let first = found.split_once(' ').filter(|(scheme, _)| {
+            is_authorization(name) && scheme.bytes().all(|byte| byte.is_ascii_alphabetic())
+        });
         // The scheme of the authorization may be seen.
         let skip = first.map_or(0, |(scheme, _)| scheme.len() + 1);
         named(range.start + skip..range.end, name, text)
