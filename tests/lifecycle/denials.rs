@@ -153,7 +153,7 @@ fn a_limit_of_processes_is_told() {
         Ok(sandbox) => sandbox,
         Err(error) => return println!("not for this user: {error}"),
     };
-    let script = "for i in 1 2 3 4 5 6 7 8; do sleep 5 & done; wait";
+    let script = "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait";
     let output = sandbox
         .command("bash")
         .args(["-c", script])
