@@ -10,8 +10,10 @@ mod id;
 mod kind;
 #[cfg(feature = "log")]
 pub mod log;
+#[cfg(feature = "redact")]
 pub mod needle;
 mod recorder;
+#[cfg(feature = "redact")]
 mod redact;
 #[cfg(feature = "report")]
 pub mod report;
@@ -29,6 +31,7 @@ pub use digest::digest;
 pub use event::{Event, Record};
 pub use id::{SpanId, TraceId};
 pub use recorder::{Audit, AuditBuilder, OnFailure, Redact};
+#[cfg(feature = "redact")]
 pub use redact::{RedactError, Redactor, RedactorBuilder};
 pub use sink::{Entry, Sink, SinkError};
 #[cfg(feature = "otel")]

@@ -35,7 +35,7 @@ use crate::enforcement::LayerReport;
 use crate::error::SpawnError;
 use crate::lower::Lowered;
 use cofferdam_audit::event::{Context, Usage};
-use cofferdam_audit::{Audit, Denial, Event, SinkError};
+use cofferdam_audit::{Audit, Event, SinkError};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -194,11 +194,6 @@ impl Recorder {
         let running = lock(&self.inner.running);
         let one = running.iter().find(|(one, _)| one.command == command)?;
         command.map(|_| one.1)
-    }
-
-    /// Adds a denial that belongs to the environment.
-    fn deny(&self, denial: Denial) {
-        self.inner.denials.add(None, denial);
     }
 }
 

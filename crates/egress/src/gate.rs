@@ -86,8 +86,8 @@ impl Gate {
         Ok(Attached { id, orders, gone })
     }
 
-    /// Waits until the events of all that was decided before have been told: for a second at most, and
-    /// not at all on the gate's own thread.
+    /// Waits until the events of all that was decided before have been told, also of those that would be
+    /// held back for a while: for a second at most, and not at all on the gate's own thread.
     pub fn settle(&self) {
         if let Some(orders) = self.thread.started()
             && !orders.is_own_thread()

@@ -18,11 +18,13 @@ const LABELS = new Map([
 
 const ACTS = new Map([
   ["lookup", "look up"],
+  ["opening", "about to connect to"],
   ["connection", "connect to"],
   ["request", "request to"],
   ["signature", "sign with key"],
   ["forward", "forward to"],
   ["publish", "publish"],
+  ["proxy", "refused proxy request by"],
 ]);
 
 function labelOf(event) {

@@ -109,7 +109,7 @@ class Model {
       default:
         home.children.push(record);
     }
-    for (let node = home; node; node = node.up) this.count(node, event, time);
+    for (let node = home; node; node = node.up) this.count(node, record);
   }
 
   home(record) {
@@ -153,7 +153,8 @@ class Model {
     above.children.push(node);
   }
 
-  count(node, event, time) {
+  count(node, record) {
+    const { e: event, t: time } = record;
     node.events++;
     if (time > node.end) node.end = time;
     // Only in a log that somebody has changed.
@@ -164,8 +165,11 @@ class Model {
         node.calls++;
         break;
       case "command_started":
-      case "command_failed":
         node.commands++;
+        break;
+      case "command_failed":
+        // Most failures come after a start that was recorded.
+        if (!this.commands.get(record.c)?.first) node.commands++;
         break;
       case "exec":
         node.programs++;

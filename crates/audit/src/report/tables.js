@@ -116,6 +116,7 @@ function hostsOf(records) {
   const found = new Map();
   for (const { e: event, t: time } of records) {
     if (event.type !== "network" && event.type !== "secret_used") continue;
+    if (event.what === "proxy") continue;
     const kind = ["signature", "forward", "publish"].includes(event.what) ? event.what : "host";
     const key = kind + " " + event.host;
     let row = found.get(key);
@@ -143,6 +144,8 @@ function hostsOf(records) {
     }
     if (event.port !== undefined) row.ports.add(event.port);
     if (event.rule) row.rules.add(event.rule);
+    // Its figures come with the connection, when that has ended.
+    if (event.what === "opening") continue;
     if (event.denial) row.denied += times(event);
     else if (event.what === "lookup") row.lookups += times(event);
     else if (event.what === "request") row.requests += times(event);

@@ -116,11 +116,13 @@ fn what(event: &Event) -> String {
 fn of_network(network: &Network) -> String {
     let what = match network.what {
         NetworkAct::Lookup => "lookup of",
+        NetworkAct::Opening => "about to connect to",
         NetworkAct::Connection => "connection to",
         NetworkAct::Request => "request to",
         NetworkAct::Signature => "signature by",
         NetworkAct::Forward => "forwarded to",
-        NetworkAct::Publish => "published",
+        NetworkAct::Publish => "published to",
+        NetworkAct::Proxy => "a refused proxy request by",
         _ => "network",
     };
     let mut text = format!("{what} {}", network.host);
@@ -133,6 +135,9 @@ fn of_network(network: &Network) -> String {
     text += &often(network.times);
     match &network.denial {
         Some(denial) => format!("{text}: denied, {}", denial.reason),
+        None if network.what == NetworkAct::Opening => {
+            format!("{text}: allowed by {}", network.rule)
+        }
         None => {
             let (sent, received) = (network.sent, network.received);
             format!(

@@ -87,7 +87,7 @@ impl Recorder {
         let Some(mut network) = told(event) else {
             return true;
         };
-        if network.what == NetworkAct::Connection {
+        if is_flow(&event.kind) {
             network.what = NetworkAct::Opening;
         }
         if let EventKind::Request { secrets, .. } = &event.kind {
@@ -105,31 +105,46 @@ impl Recorder {
         recorded.is_ok()
     }
 
+    /// Adds a denial that belongs to the environment.
+    fn deny(&self, denial: Denial) {
+        self.inner.denials.add(None, denial);
+    }
+
     /// Records what was decided, and adds what was denied.
     fn hear(&self, event: &Event) {
-        // What was allowed was recorded before; of a connection, its figures come now.
-        let decided = matches!(event.decision, Decision::Allowed(_));
-        let before = matches!(
-            event.kind,
-            EventKind::Lookup { .. } | EventKind::Request { .. } | EventKind::Signature { .. }
-        );
-        if decided && before {
-            return;
-        }
-        if let EventKind::Suppressed { count, .. } = &event.kind {
-            let (kind, count) = ("network".into(), *count);
+        if let EventKind::Suppressed { count, .. } = event.kind {
             let _ = self.record(self.context_inside(), || Recorded::Suppressed {
-                kind,
+                kind: "network".into(),
                 count,
             });
+            if matches!(event.decision, Decision::Denied(_)) {
+                self.inner.denials.leave_out(count);
+            }
+            return;
+        }
+        // What was allowed was recorded before; of a connection, its figures come now.
+        let decided = matches!(event.decision, Decision::Allowed(_));
+        if decided && !is_flow(&event.kind) {
+            return;
         }
         let Some(network) = told(event) else { return };
-        if let Some(denial) = &network.denial {
+        // Whoever came to a published port before a program listened there is somebody outside.
+        if let Some(denial) = &network.denial
+            && !matches!(event.kind, EventKind::Publish { .. })
+        {
             self.deny(denial.clone());
         }
         // It has happened already.
         let _ = self.record(self.context_inside(), || Recorded::Network(network));
     }
+}
+
+/// Whether it is about a connection, which is told of when it has ended.
+fn is_flow(kind: &EventKind) -> bool {
+    matches!(
+        kind,
+        EventKind::Connection { .. } | EventKind::Forward { .. } | EventKind::Publish { .. }
+    )
 }
 
 /// An event in the record's words.
@@ -144,7 +159,7 @@ fn told(event: &Event) -> Option<Network> {
         received: 0,
         duration_us: 0,
         rule: String::new(),
-        times: 1,
+        times: event.times,
         denial: None,
     };
     let mut network = match &event.kind {
@@ -197,12 +212,11 @@ fn told(event: &Event) -> Option<Network> {
             sent: *sent,
             received: *received,
             duration_us: super::convert::micros(*duration),
-            ..new(NetworkAct::Publish, "127.0.0.1".into(), Some(*port))
+            ..new(NetworkAct::Publish, from.ip().to_string(), Some(*port))
         },
         EventKind::Proxy { protocol } => new(NetworkAct::Proxy, (*protocol).into(), None),
         _ => return None,
     };
-    network.times = event.times;
     match &event.decision {
         Decision::Allowed(rule) => network.rule.clone_from(rule),
         Decision::Denied(denied) => network.denial = Some(denial(&event.kind, denied)),
@@ -224,8 +238,10 @@ fn denial(kind: &EventKind, denied: &cofferdam_egress::decision::Denial) -> Deni
             host, method, path, ..
         } => format!("send {method} {path} to {host}"),
         EventKind::Signature { key } => format!("sign with the key {key}"),
-        EventKind::Forward { host, .. } => format!("reach the forwarded service {host}"),
-        EventKind::Publish { port, .. } => format!("be reached at the published port {port}"),
+        EventKind::Forward { inside, host, .. } => {
+            format!("connect to {inside} inside, which is {host} on the host")
+        }
+        EventKind::Publish { port, .. } => format!("connect to the published port {port}"),
         EventKind::Proxy { protocol } => format!("use the proxy by {protocol}"),
         _ => "use the network".into(),
     };

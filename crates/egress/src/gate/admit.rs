@@ -24,10 +24,10 @@ impl Environment {
         };
         let event = Event {
             at: SystemTime::now(),
-            times: 1,
             environment: self.id,
             kind,
             decision: Decision::Allowed(rule.to_owned()),
+            times: 1,
         };
         // One that panics has not said yes.
         match catch_unwind(AssertUnwindSafe(|| admit(&event))) {

@@ -211,6 +211,12 @@ impl Environment {
         }
     }
 
+    /// Tells now of what is held back.
+    pub(super) fn tell_held(&self) {
+        let held = self.telling().end();
+        self.shared.tell(held);
+    }
+
     fn telling(&self) -> MutexGuard<'_, Telling> {
         self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,8 +228,7 @@ impl Environment {
 
 impl Drop for Environment {
     fn drop(&mut self) {
-        let left = self.telling().end();
-        self.shared.tell(left);
+        self.tell_held();
     }
 }
 

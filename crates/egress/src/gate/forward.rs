@@ -14,7 +14,7 @@ use cofferdam_policy::{Forward, HostEndpoint};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 /// A port inside leads to a service of the host.
@@ -76,6 +76,9 @@ async fn inwards(
         unpaced(&stream);
     }
     let mut account = Account::new(environment, About::Publish(from, port));
+    if !account.admit() {
+        return;
+    }
     match connect_inside(inside, port).await {
         Ok(server) => {
             at_once(&server);
@@ -99,6 +102,9 @@ async fn connect_inside(inside: Arc<dyn Inside>, port: u16) -> io::Result<TcpStr
 async fn outwards(environment: Arc<Environment>, client: impl Stream, way: Forward) {
     let host = way.host.clone();
     let mut account = Account::new(environment, About::Forward(way));
+    if !account.admit() {
+        return;
+    }
     let unreached = match &host {
         HostEndpoint::Tcp(address) => {
             match tokio::time::timeout(CONNECT, dial::stream(*address)).await {
@@ -155,17 +161,22 @@ impl Account {
         }
     }
 
+    /// Whether it may begin. Where it may not it has come to nothing.
+    fn admit(&mut self) -> bool {
+        let (kind, rule) = self.kind(Duration::ZERO);
+        self.failed = self.environment.admit(kind, rule).err();
+        self.failed.is_none()
+    }
+
     /// It came to nothing; with what helps.
     fn failed(&mut self, remedy: String) {
         self.failed = Some(denial(Reason::Unreachable, remedy));
     }
-}
 
-impl Drop for Account {
-    fn drop(&mut self) {
+    /// What is told of it, and what allows it.
+    fn kind(&self, duration: Duration) -> (EventKind, &'static str) {
         let (sent, received) = (self.totals.sent(), self.totals.received());
-        let duration = self.started.elapsed();
-        let (kind, text) = match &self.about {
+        match &self.about {
             About::Forward(way) => {
                 let kind = EventKind::Forward {
                     inside: way.inside.clone(),
@@ -186,10 +197,16 @@ impl Drop for Account {
                 };
                 (kind, "the policy publishes it")
             }
-        };
+        }
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        let (kind, rule) = self.kind(self.started.elapsed());
         let decision = match self.failed.take() {
             Some(denied) => Decision::Denied(denied),
-            None => Decision::Allowed(text.into()),
+            None => Decision::Allowed(rule.into()),
         };
         self.environment.tell_since(self.at, kind, decision);
     }

@@ -120,7 +120,11 @@ async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
                 served.insert(id, Served { environment, tasks });
             }
             Order::Detach(id) => drop(served.remove(&id)),
-            Order::Settle(left) => drop(left),
+            Order::Settle(left) => {
+                let environments = served.values().map(|served| &served.environment);
+                environments.for_each(|environment| environment.tell_held());
+                drop(left);
+            }
             Order::Publish(id, listener, port, inside) => {
                 if let Some(Served { environment, tasks }) = served.get_mut(&id) {
                     let environment = Arc::clone(environment);

@@ -273,3 +273,35 @@ fn connections_to_a_forwarded_service_are_told_of() {
     assert_eq!(open.read(&mut [0; 1]).unwrap(), 0);
     assert_eq!(about(&inside), (service, 8, 18, by_policy));
 }
+
+#[test]
+fn no_way_is_opened_that_is_not_admitted() {
+    let service = TcpListener::bind("127.0.0.1:0").unwrap();
+    service.set_nonblocking(true).unwrap();
+    let to = service.local_addr().unwrap();
+    let served = serve(Settings {
+        forward: vec![Forward {
+            inside: Endpoint::Tcp(1),
+            host: HostEndpoint::Tcp(to),
+        }],
+        admit: Some(Arc::new(|_| false)),
+        ..Settings::default()
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = listener.local_addr().unwrap();
+    let sockets = Sockets {
+        forward: vec![(0, listener.into())],
+        ..Sockets::default()
+    };
+    let _attached = served.gate.attach(sockets).unwrap();
+    assert!(ended(&mut client(at)));
+    assert!(ended(&mut client(published(&served, to.port(), Here))));
+    assert!(service.accept().is_err(), "something was connected to");
+    served.gate.settle();
+    let events = served.events.lock().unwrap();
+    let unrecorded = events.iter().filter(|event| match &event.decision {
+        Decision::Denied(denied) => denied.reason == Reason::Unrecorded,
+        _ => false,
+    });
+    assert_eq!(unrecorded.count(), 2, "{events:?}");
+}
