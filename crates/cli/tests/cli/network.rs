@@ -41,3 +41,20 @@ fn a_listener_of_the_host_is_reached_only_where_asked_for() {
     run(&["--network", "host"], &script).expect(0);
     assert!(listener.accept().is_ok(), "not reached with --network host");
 }
+
+#[test]
+fn what_is_denied_over_and_over_is_told_once_with_its_number() {
+    if !walls() {
+        return;
+    }
+    if !std::path::Path::new("/bin/bash").exists() {
+        return lacking("/bin/bash, to connect with");
+    }
+    // What is held back when the loop ends is told with the end.
+    let script = "for n in {1..40}; do (exec 3<>/dev/tcp/192.0.2.1/80) 2>/dev/null; done; true";
+    let options = ["--network", "allowed.example.com:443"];
+    let ended = run(&options, &["bash", "-c", script]).expect(0);
+    let line = "the network denied the connection to 192.0.2.1:80: no rule allows it";
+    assert_eq!(ended.stderr.matches(line).count(), 1, "{ended:?}");
+    assert!(ended.stderr.contains(" 40 times"), "{ended:?}");
+}

@@ -50,9 +50,29 @@ fn a_connection_that_its_environment_ends_is_told_of() {
         ..
     } = served;
     drop(attached);
+    assert_eq!(events.lock().unwrap().len(), 1, "it is told of by then");
     assert!(ended(&mut stream));
     drop(gate);
     assert_eq!(events.lock().unwrap().len(), 1);
+}
+
+#[test]
+fn a_receiver_of_events_that_blocks_does_not_hold_up_the_end_for_long() {
+    let (sender, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let served = serve(Settings {
+        events: Some(Arc::new(move |_| {
+            let _ = held.lock().unwrap().recv();
+        })),
+        ..settings(&["a.test"], 443)
+    });
+    assert_eq!(served.status("b.test", 443), 403);
+    let Served { gate, attached, .. } = served;
+    let began = Instant::now();
+    drop(attached);
+    assert!(began.elapsed() < 3 * FAST, "{:?}", began.elapsed());
+    drop(sender);
+    drop(gate);
 }
 
 #[test]

@@ -27,16 +27,15 @@ fn look_up(served: &Served, names: impl Iterator<Item = String>) {
     }
 }
 
-/// The events of an environment that has ended, and of its gate.
+/// The events of an environment that has ended: all are told by then.
 fn all(served: Served) -> Vec<Event> {
     let Served {
-        gate,
+        gate: _gate,
         attached,
         events,
         ..
     } = served;
     drop(attached);
-    drop(gate);
     let mut events = events.lock().unwrap();
     std::mem::take(&mut *events)
 }
@@ -86,7 +85,7 @@ fn a_connection_in_a_loop_is_counted_and_told_within_a_second_or_so() {
 #[test]
 fn names_that_are_ever_new_are_left_out_and_counted() {
     let served = serve(settings(&["a.test"], 443));
-    // More than two seconds of this, on a slow machine, are more than is told in two.
+    // All of them could be told only if they took eight seconds.
     let names: Vec<String> = (0..4000).map(|number| format!("n{number}.test")).collect();
     std::thread::scope(|scope| {
         for part in names.chunks(1000) {
