@@ -19,6 +19,13 @@ fn a_service_of_the_host_is_forwarded() {
     let gated = plan.build();
     let answer = gated.sh(script);
     assert!(answer.stdout.contains(PAGE), "{answer:?}\n{}", gated.told());
+    // With the end of the command all of it has been told.
+    let told = gated.told();
+    let way = format!(
+        "Forward {{ inside: Tcp(7000), host: Tcp(127.0.0.1:{})",
+        server.port
+    );
+    assert!(told.contains(&way) && told.contains("Allowed("), "{told}");
 }
 
 #[test]
@@ -68,6 +75,11 @@ fn a_port_is_published() {
     });
     assert!(served, "{text}");
     drop(child);
+    let told = gated.told();
+    assert!(
+        told.contains("Publish { from: 127.0.0.1:") && told.contains("Allowed("),
+        "{told}"
+    );
     assert!(within(Duration::from_secs(5), || {
         std::net::TcpStream::connect(at).is_err()
     }));
