@@ -72,6 +72,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply -d 'Ap
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l save -d 'Keep the changes as a snapshot of this name instead of applying any' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l from -d 'Start with the changes of this snapshot' -r
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l record -d 'Record what happens in this file, continuing it if it is a record; without this option each run has a file of its own in the directory for such things, where the last 100 are kept' -r -F
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l learn -d 'Write a policy with what the command uses to FILE. The command is let to use the files of this user as without a sandbox, and really changes them; only its network, its processes and the services of the host are kept from it. The working directory becomes the workspace unless --workspace names another' -r -F
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l overlay -d 'Keep what is written to the workspace apart from the host\'s files, in an overlay; afterwards the changes are shown, and applied as --apply or a person at the terminal says'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l toolchains -d 'Show the toolchains kept in the home (rustup, pyenv, nvm and the like) read-only, without the credentials beside them'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-toolchains -d 'Do not show them, whatever the policy file says'
@@ -81,6 +82,7 @@ complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l apply-risky 
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l diff -d 'Show how texts changed'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s t -l tty -d 'Give the command a terminal of its own, which this one passes on to; without a terminal here it has 24 lines of 80 characters'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l no-record -d 'Record nothing'
+complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l force -d 'Replace FILE if it is there'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l enforcement -d 'Print what was in force, layer by layer, to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -l usage -d 'Print the time and memory used to standard error after the run'
 complete -c cofferdam -n "__fish_cofferdam_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -113,7 +113,7 @@ fn changed(session: Session, unsaved: bool) -> Result<Ended, RunFailure> {
     })
 }
 
-fn usage(status: &ExitStatus, session: &Usage) -> String {
+pub(crate) fn usage(status: &ExitStatus, session: &Usage) -> String {
     let usage = status.usage();
     let time = |time: Duration| format_duration(Duration::from_millis(time.as_millis() as u64));
     let size = |bytes: u64| Bytes::kib(bytes / 1024).to_string();

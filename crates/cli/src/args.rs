@@ -1,6 +1,7 @@
 //! What can be typed. The comments here are the help and the man page.
 
 mod audit;
+mod learn;
 mod network;
 mod policy;
 mod review;
@@ -8,6 +9,7 @@ mod review;
 pub(crate) use audit::{
     AuditCommand, AuditCommandArguments, RecordArgument, RecordArguments, WhyArguments,
 };
+pub(crate) use learn::LearnArguments;
 pub(crate) use network::{NetworkArgument, SecretArgument};
 pub(crate) use policy::{PolicyArguments, RootAccessArgument};
 pub(crate) use review::ReviewArguments;
@@ -91,6 +93,8 @@ pub(crate) struct RunArguments {
     pub tty: bool,
     #[command(flatten)]
     pub record: RecordArguments,
+    #[command(flatten)]
+    pub learning: LearnArguments,
     #[command(flatten)]
     pub report: ReportArguments,
     /// The command and its arguments; an image names its own

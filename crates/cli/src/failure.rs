@@ -1,9 +1,11 @@
 //! Why a run has no exit code of its program.
 
 use crate::compose::ComposeError;
+use crate::learn::LearnFailure;
 use crate::records::RecordError;
 use crate::terminal::WriteOnlyError;
 use crate::{exit, hint};
+use cofferdam::learn::LearnError;
 use cofferdam::{BuildError, ChangesError, SnapshotError, SpawnError, WaitError};
 use nix::errno::Errno;
 use std::io;
@@ -25,6 +27,8 @@ pub(crate) enum RunFailure {
          `cofferdam run -- COMMAND`, and `cofferdam run --tty` gives it a terminal all the same"
     )]
     NoTerminal(&'static str),
+    #[error(transparent)]
+    Learn(#[from] LearnFailure),
     #[error("{}", hint::not_built(.0))]
     Build(#[from] BuildError),
     #[error(transparent)]
@@ -61,7 +65,9 @@ impl RunFailure {
         match self {
             Self::Spawn { error, .. } => exit::of_spawn(error),
             Self::Wait(_) | Self::Poll(_) | Self::Relay(_) => exit::UNKNOWN_END,
-            Self::Changes(_) | Self::Save(_) => exit::NOT_APPLIED,
+            Self::Changes(_) | Self::Save(_) | Self::Learn(LearnFailure::Write(..)) => {
+                exit::NOT_APPLIED
+            }
             _ => exit::NOT_RUN,
         }
     }
@@ -69,7 +75,9 @@ impl RunFailure {
     /// What to do about it.
     pub(crate) fn hints(&self) -> Vec<String> {
         match self {
-            Self::Build(error) => hint::for_build(error),
+            Self::Build(error) | Self::Learn(LearnFailure::Learn(LearnError::Build(error))) => {
+                hint::for_build(error)
+            }
             Self::Spawn { hints, .. } => hints.clone(),
             _ => Vec::new(),
         }

@@ -15,6 +15,7 @@ mod generate;
 mod hint;
 mod image_command;
 mod launch;
+mod learn;
 mod plan;
 mod policy_command;
 mod policy_file;

@@ -6,7 +6,7 @@ use crate::launch::{Launch, Place};
 use crate::signals::Signals;
 use crate::terminal::{self, Terminal};
 use crate::tty::{self, Termination};
-use crate::{afterwards, exit, text};
+use crate::{afterwards, exit, learn, text};
 use cofferdam::{Child, Command, ExitStatus, SignalError};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -19,6 +19,9 @@ pub(crate) fn main(arguments: &RunArguments) -> ExitCode {
 }
 
 fn run(arguments: &RunArguments) -> Result<u8, RunFailure> {
+    if let Some(file) = &arguments.learning.learn {
+        return learn::learn(arguments, file);
+    }
     let launch = Launch::prepare(&arguments.policy, &arguments.review, &arguments.record)?;
     let words = launch.words(&arguments.command)?;
     // From here on a signal waits for the program to get it.
@@ -32,7 +35,7 @@ fn run(arguments: &RunArguments) -> Result<u8, RunFailure> {
             tty::prepare(&mut command, launch.sandbox.policy());
             on_terminal(&place, &mut command, &signals)?
         }
-        false => beside(&place, &mut command, &signals)?,
+        false => beside(|command| place.spawn(command), &mut command, &signals)?,
     };
     signals.release();
     afterwards::finish(
@@ -58,14 +61,14 @@ fn on_terminal(
 }
 
 /// Runs it with this process's standard streams.
-fn beside(
-    place: &Place<'_>,
+pub(crate) fn beside(
+    spawn: impl FnOnce(&mut Command) -> Result<Child, RunFailure>,
     command: &mut Command,
     signals: &Signals,
 ) -> Result<(Child, ExitStatus), RunFailure> {
     terminal::withhold_keyboard(command)?;
     let terminal = Terminal::save();
-    let mut child = place.spawn(command)?;
+    let mut child = spawn(command)?;
     let ended = attend(&mut child, signals);
     terminal.restore();
     Ok((child, ended?))

@@ -2,13 +2,15 @@
 
 use crate::egress::{Egress, Hooks};
 use crate::error::BuildError;
-use crate::lower::{self, Observe, Start};
+use crate::lower::{self, Hears, Lowered, Observe, Start};
 use crate::sandbox::Sandbox;
 use cofferdam_audit::Audit;
 use cofferdam_policy::{
     Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Secret, Syscalls,
 };
+use cofferdam_spawn::Observer;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Says what a [`Sandbox`] may do; nothing touches the host before [`SandboxBuilder::build`].
 ///
@@ -131,15 +133,26 @@ impl SandboxBuilder {
     /// [`BuildError`]: the policy's defect, or the layer that this host cannot put up, with the
     /// remedy.
     pub fn build(self) -> Result<Sandbox, BuildError> {
-        let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
-        let mut policy = self.policy.rebase(&here);
-        policy.validate()?;
-        let egress = Egress::start(&mut policy, &self.hooks)?;
         let observe = match self.audit {
             Some(_) => Observe::Programs,
             None => Observe::Nothing,
         };
+        self.lower(observe).map(Sandbox::new)
+    }
+
+    /// The same with somebody who hears of every file that is named inside.
+    pub(crate) fn build_traced(self, observer: Arc<dyn Observer>) -> Result<Sandbox, BuildError> {
+        let mut lowered = self.lower(Observe::Files)?;
+        lowered.observer = Some(Hears(observer));
+        Ok(Sandbox::new(lowered))
+    }
+
+    fn lower(self, observe: Observe) -> Result<Lowered, BuildError> {
+        let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
+        let mut policy = self.policy.rebase(&here);
+        policy.validate()?;
+        let egress = Egress::start(&mut policy, &self.hooks)?;
         let start = Start::default();
-        lower::lower(policy, &start, egress, self.audit, observe).map(Sandbox::new)
+        lower::lower(policy, &start, egress, self.audit, observe)
     }
 }

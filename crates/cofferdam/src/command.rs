@@ -368,7 +368,13 @@ impl Command {
         let lowered = self.lowered.for_start().map_err(SpawnError::prepare)?;
         let recorder = Recorder::start(&lowered, 0)?;
         let record = self.asked(|asked| recorder.command(asked, true))?;
-        let process = lowered.plan.spawn(command, streams);
+        let process = match &lowered.observer {
+            Some(hears) => {
+                let observer = Arc::clone(&hears.0);
+                lowered.plan.spawn_observed(command, streams, observer)
+            }
+            None => lowered.plan.spawn(command, streams),
+        };
         self.begun(process, command, lowered, record)
     }
 

@@ -34,6 +34,7 @@ mod host;
 mod identity;
 #[cfg(feature = "image")]
 pub mod image;
+pub mod learn;
 mod lower;
 mod output;
 mod pool;

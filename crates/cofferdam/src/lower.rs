@@ -30,9 +30,10 @@ use cofferdam_namespaces::{Credentials, MapWriter, Namespaces};
 use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
-use cofferdam_spawn::Plan;
+use cofferdam_spawn::{Observer, Plan};
 use cofferdam_sys::cred;
 use std::ffi::OsString;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
@@ -68,6 +69,18 @@ pub(crate) struct Lowered {
     pub shown: Shown,
     /// What was asked to be observed.
     observe: Observe,
+    /// Who hears of it.
+    pub observer: Option<Hears>,
+}
+
+/// An observer, of which nothing can be shown.
+#[derive(Clone)]
+pub(crate) struct Hears(pub Arc<dyn Observer>);
+
+impl fmt::Debug for Hears {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Hears")
+    }
 }
 
 /// What the host hears of beside what it decides.
@@ -77,6 +90,8 @@ pub(crate) enum Observe {
     Nothing,
     /// Programs that are executed inside, and refused calls.
     Programs,
+    /// The same, and every file that is named. Not built where that cannot be heard.
+    Files,
 }
 
 impl Lowered {
@@ -92,22 +107,33 @@ impl Lowered {
     /// The same policy prepared once more, for such a start.
     pub(crate) fn again(&self, start: &Start) -> Result<Self, BuildError> {
         let (policy, egress) = (self.policy.clone(), self.egress.clone());
-        lower(policy, start, egress, self.audit.clone(), self.observe)
+        let lowered = lower(policy, start, egress, self.audit.clone(), self.observe)?;
+        Ok(Self {
+            observer: self.observer.clone(),
+            ..lowered
+        })
     }
 
     /// Puts an environment up, recorded, in which nothing runs yet.
     pub(crate) fn put_up(&self) -> Result<(cofferdam_spawn::Session, Recorder), SpawnError> {
-        if self.observe == Observe::Nothing {
-            let live = self.plan.start().map_err(SpawnError::explain_start)?;
-            let recorder = Recorder::start(self, live.id())?;
-            return Ok((live, recorder));
-        }
-        let ear = Arc::new(Ear::default());
-        let observer = Arc::clone(&ear) as Arc<dyn cofferdam_spawn::Observer>;
-        let live = self.plan.start_observed(observer);
+        let ear = match (&self.observer, self.observe) {
+            (None, Observe::Programs) => Some(Arc::new(Ear::default())),
+            _ => None,
+        };
+        let observer = match (&self.observer, &ear) {
+            (Some(hears), _) => Some(Arc::clone(&hears.0)),
+            (None, Some(ear)) => Some(Arc::clone(ear) as Arc<dyn cofferdam_spawn::Observer>),
+            (None, None) => None,
+        };
+        let live = match observer {
+            Some(observer) => self.plan.start_observed(observer),
+            None => self.plan.start(),
+        };
         let live = live.map_err(SpawnError::explain_start)?;
         let recorder = Recorder::start(self, live.id())?;
-        ear.hear_for(&recorder);
+        if let Some(ear) = ear {
+            ear.hear_for(&recorder);
+        }
         Ok((live, recorder))
     }
 
@@ -198,7 +224,7 @@ pub(crate) fn lower(
     }
     let files = files::prepare(&context, start)?;
     let mark = observed::mark(observe)?;
-    let filters = calls::prepare(&context, mark, &mut reports)?;
+    let filters = calls::prepare(&context, mark.map(|mark| (mark, observe)), &mut reports)?;
     let landlock = rules::prepare(&context, &files, &mut reports)?;
     let limits = limits::prepare(&context, &mut reports)?;
     report_network(
@@ -286,6 +312,7 @@ pub(crate) fn lower(
         audit,
         shown: files.shown,
         observe,
+        observer: None,
         plan,
         reports: reports.into(),
         _private: files.private,

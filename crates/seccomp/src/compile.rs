@@ -58,7 +58,7 @@ pub(crate) fn compile(profile: &Profile, arch: Arch) -> Result<Filter, CompileEr
         next: checked,
     });
     let program = graph.emit(root, MAX_INSTRUCTIONS).ok_or_else(too_long)?;
-    Ok(Filter::new(program, arch, profile.flags))
+    Ok(Filter::new(program, arch, profile.flags).with_traced(profile.traced))
 }
 
 /// The node that decides a rule; `None` if it is too long for any program.

@@ -17,6 +17,7 @@ pub struct Filter {
     program: Arc<[sock_filter]>,
     arch: Arch,
     flags: u64,
+    traced: bool,
 }
 
 impl Filter {
@@ -25,7 +26,13 @@ impl Filter {
             program: program.into(),
             arch,
             flags,
+            traced: false,
         }
+    }
+
+    pub(crate) fn with_traced(mut self, traced: bool) -> Self {
+        self.traced = traced;
+        self
     }
 
     /// Puts the filter on the calling thread and all it will start, for good.
@@ -68,6 +75,12 @@ impl Filter {
         self.flags & libc::SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
     }
 
+    /// Whether calls that name files wait for the listener as well ([`Profile::traced`](crate::Profile::traced)):
+    /// it may let those of [`TRACED`](crate::TRACED) go on, and none else.
+    pub const fn is_traced(&self) -> bool {
+        self.traced
+    }
+
     /// The number of instructions.
     #[allow(clippy::len_without_is_empty)] // A filter has an instruction at least.
     pub fn len(&self) -> usize {
@@ -102,6 +115,7 @@ impl PartialEq for Filter {
         let parts = |op: &sock_filter| (op.code, op.jt, op.jf, op.k);
         self.arch == other.arch
             && self.flags == other.flags
+            && self.traced == other.traced
             && self
                 .program
                 .iter()

@@ -46,5 +46,6 @@ pub use filter::Filter;
 pub use probe::{Missing, Support, probe, probe_listener};
 pub use profile::Profile;
 pub use profile::intents::Intent;
+pub use profile::observe::TRACED;
 pub use reason::{Reason, reason};
 pub use rule::{Condition, Operator, Rule, Width};

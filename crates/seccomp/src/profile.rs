@@ -6,7 +6,7 @@ use crate::{Action, Arch, CompileError, Filter, Rule, compile, reference};
 
 pub mod general;
 pub mod intents;
-mod observe;
+pub(crate) mod observe;
 mod set_user_id;
 pub mod strict;
 
@@ -26,6 +26,7 @@ pub struct Profile {
     pub(crate) numbers: BTreeMap<u32, Rule>,
     pub(crate) skipped: Vec<String>,
     pub(crate) flags: u64,
+    pub(crate) traced: bool,
 }
 
 /// The bit that marks an x32 call on x86_64 (`__X32_SYSCALL_BIT`).
@@ -45,6 +46,7 @@ impl Profile {
             numbers: BTreeMap::new(),
             skipped: Vec::new(),
             flags: 0,
+            traced: false,
         }
     }
 

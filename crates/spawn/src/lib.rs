@@ -35,7 +35,7 @@ pub use command::{Command, TerminalSize};
 pub use connector::{ConnectError, Connector};
 pub use error::{SpawnError, Stage};
 pub use network::{Listener, Listeners, NetworkPlan};
-pub use observe::{Exec, Observation, Observer, Refused, family};
+pub use observe::{Access, Exec, Intent, Observation, Observer, Refused, family};
 pub use plan::{CgroupPlan, Layers, Operation, Plan};
 pub use process::{Ended, Process, WaitError};
 pub use session::Session;

@@ -8,12 +8,15 @@
 //! While the thread is busy with one call the others wait, so an observer has to be quick. When it ends, what
 //! waits fails with `ENOSYS`.
 
+mod access;
 mod arguments;
 
 pub use arguments::family;
 
 use crate::error::SpawnError;
 use crate::start::host;
+pub use access::{Access, Intent};
+use cofferdam_seccomp::{Arch, TRACED};
 use cofferdam_sys::poll::Poll;
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::seccomp::{self, Answer, Notification};
@@ -34,6 +37,10 @@ pub trait Observer: Send + Sync {
 
     /// A call is refused: it fails with `EPERM` when this returns.
     fn refused(&self, call: &Refused);
+
+    /// A file is about to be used, where the filter is [traced](cofferdam_seccomp::Profile::traced). The call goes
+    /// on when this returns.
+    fn access(&self, _: &Access) {}
 }
 
 /// A program that is about to be executed. All of it is the caller's word.
@@ -88,7 +95,12 @@ struct Shared {
 }
 
 /// A listener with who hears of its calls.
-type Newcomer = (OwnedFd, Arc<dyn Observer>);
+struct Newcomer {
+    listener: OwnedFd,
+    observer: Arc<dyn Observer>,
+    /// Calls that name files wait for it too.
+    traced: bool,
+}
 
 impl Observation {
     /// Makes sure that one more sandbox can be answered for.
@@ -101,7 +113,7 @@ impl Observation {
     }
 
     /// Has a thread answer for one more sandbox.
-    pub(crate) fn attach(&self, listener: OwnedFd, observer: Arc<dyn Observer>) {
+    pub(crate) fn attach(&self, listener: OwnedFd, observer: Arc<dyn Observer>, traced: bool) {
         // Older kernels wake another processor up.
         let _ = seccomp::set_sync_wake_up(listener.as_fd());
         let threads = self.lock();
@@ -109,7 +121,11 @@ impl Observation {
         let thread = threads.iter().find(|thread| thread.has_room());
         if let Some(thread) = thread.or(threads.last()) {
             thread.shared.count.fetch_add(1, Ordering::Relaxed);
-            thread.shared.lock().push((listener, observer));
+            thread.shared.lock().push(Newcomer {
+                listener,
+                observer,
+                traced,
+            });
             let _ = fd::write(thread.wake.as_fd(), &[0]);
         }
     }
@@ -195,7 +211,7 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
             changed = true;
         }
         let mut index = 0;
-        all.retain(|(listener, observer)| {
+        all.retain(|sandbox| {
             index += 1;
             // One that has come just now has not been waited for.
             let Some(poll) = polls.get(index) else {
@@ -203,9 +219,10 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
             };
             if poll.is_readable() {
                 // One call of each sandbox in turn. One whose thread was killed meanwhile is none.
-                if let Ok(call) = seccomp::receive(listener.as_fd()) {
-                    let answer = decide(listener, &call, observer.as_ref());
-                    let _ = seccomp::answer(listener.as_fd(), call.id, answer);
+                let listener = sandbox.listener.as_fd();
+                if let Ok(call) = seccomp::receive(listener) {
+                    let answer = decide(sandbox, &call);
+                    let _ = seccomp::answer(listener, call.id, answer);
                 }
             }
             let gone = !poll.is_readable() && poll.has_ended();
@@ -217,23 +234,45 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
                 .count
                 .store(all.len() + shared.lock().len(), Ordering::Relaxed);
             polls.truncate(1);
-            polls.extend(all.iter().map(|(fd, _)| Poll::readable(fd.as_fd())));
+            polls.extend(all.iter().map(|one| Poll::readable(one.listener.as_fd())));
         }
     }
 }
 
-fn decide(listener: &OwnedFd, call: &Notification, observer: &dyn Observer) -> Answer {
+fn decide(sandbox: &Newcomer, call: &Notification) -> Answer {
+    let (listener, observer) = (sandbox.listener.as_fd(), sandbox.observer.as_ref());
     match i64::from(call.number) {
         libc::SYS_execve | libc::SYS_execveat => {
             let exec = arguments::read(call);
             // What was read of a thread that has gone meanwhile can be another one's.
-            if !seccomp::still_waits(listener.as_fd(), call.id) {
+            if !seccomp::still_waits(listener, call.id) {
                 return Answer::Fail(Errno(libc::EINTR));
+            }
+            if sandbox.traced
+                && let Some(path) = &exec.path
+            {
+                let path = access::absolute(call.pid, access::At::Here, path);
+                let is_heard = path.is_some() && seccomp::still_waits(listener, call.id);
+                if let Some(path) = path.filter(|_| is_heard) {
+                    observer.access(&Access {
+                        pid: exec.pid,
+                        path,
+                        intent: Intent::Execute,
+                    });
+                }
             }
             match observer.exec(&exec) {
                 Ok(()) => Answer::Continue,
                 Err(errno) => Answer::Fail(errno),
             }
+        }
+        number if sandbox.traced && is_traced(number as u32) => {
+            let all = access::read(call);
+            // A call that nobody waits for any more is none, whatever it is answered.
+            if seccomp::still_waits(listener, call.id) {
+                all.iter().for_each(|one| observer.access(one));
+            }
+            Answer::Continue
         }
         number => {
             observer.refused(&Refused {
@@ -244,6 +283,12 @@ fn decide(listener: &OwnedFd, call: &Notification, observer: &dyn Observer) -> A
             Answer::Fail(Errno(libc::EPERM))
         }
     }
+}
+
+/// Whether the filter has this call wait only where it would be allowed.
+fn is_traced(number: u32) -> bool {
+    let name = Arch::native().name(number);
+    name.is_some_and(|name| TRACED.contains(&name))
 }
 
 /// For a filter with a listener and nobody who wants to hear.

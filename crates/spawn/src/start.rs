@@ -137,7 +137,8 @@ pub(crate) fn launch(
                     protocol::OF_LISTENER => {
                         let observer = observer.clone().unwrap_or_else(|| Arc::new(Unheard));
                         if let Some(fd) = fd {
-                            plan.observation().attach(fd, observer);
+                            let traced = layers.filters.iter().any(Filter::is_traced);
+                            plan.observation().attach(fd, observer, traced);
                         }
                     }
                     _ => handed_out = fd,

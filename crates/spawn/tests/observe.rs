@@ -3,7 +3,7 @@
 mod common;
 
 use cofferdam_seccomp::Arch;
-use cofferdam_spawn::{Command, Ended, Exec, Observer, Plan, Refused};
+use cofferdam_spawn::{Access, Command, Ended, Exec, Intent, Observer, Plan, Refused};
 use cofferdam_sys::Errno;
 use std::ffi::CString;
 use std::os::fd::AsFd;
@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 struct Ears {
     execs: Mutex<Vec<Exec>>,
     refused: Mutex<Vec<Refused>>,
+    files: Mutex<Vec<(String, Intent)>>,
     forbidden: Option<(&'static [u8], Errno)>,
 }
 
@@ -29,6 +30,11 @@ impl Observer for Ears {
 
     fn refused(&self, call: &Refused) {
         self.refused.lock().unwrap().push(*call);
+    }
+
+    fn access(&self, access: &Access) {
+        let path = access.path.to_string_lossy().into_owned();
+        self.files.lock().unwrap().push((path, access.intent));
     }
 }
 
@@ -131,6 +137,66 @@ fn a_program_that_may_not_be_recorded_is_not_executed() {
     let null = common::null();
     let spawned = plan.spawn_observed(&command, [null.as_fd(); 3], ears);
     assert!(spawned.is_err());
+}
+
+#[test]
+fn files_are_heard_of_where_they_are_traced_and_what_is_refused_stays_refused() {
+    let workspace = common::workspace();
+    let script = "
+import ctypes, errno, os, socket
+os.chdir('/')
+open('usr/../usr/bin/env').close()
+os.close(os.open('first', os.O_CREAT | os.O_WRONLY, dir_fd=os.open('/tmp', os.O_PATH)))
+os.rename('/tmp/first', '/tmp/second')
+try:
+    os.chmod('/tmp/second', 0o4755)
+    os._exit(1)
+except PermissionError:
+    pass
+assert os.stat('/tmp/second').st_mode & 0o4000 == 0
+try:
+    socket.socket(socket.AF_UNIX).connect('/tmp/no.sock')
+except OSError:
+    pass
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.mount(0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == errno.EPERM
+assert libc.open(ctypes.c_void_p(8), 0) == -1 and ctypes.get_errno() == errno.EFAULT
+os._exit(7)
+";
+    let command = common::python(script);
+    let ears = Arc::new(Ears::default());
+    let plan = Plan::new(common::traced(workspace.path()));
+    assert_eq!(run(&plan, &command, &ears).code, Some(7));
+    let files = ears.files.lock().unwrap();
+    for (path, intent) in [
+        ("/usr/bin/env", Intent::Read),
+        ("/tmp/first", Intent::Create),
+        ("/tmp/first", Intent::Remove),
+        ("/tmp/second", Intent::Create),
+        ("/tmp/second", Intent::Metadata),
+        ("/tmp/no.sock", Intent::Socket),
+    ] {
+        let heard = files
+            .iter()
+            .any(|file| (file.0.as_str(), file.1) == (path, intent));
+        assert!(heard, "{path} {intent:?}: {files:?}");
+    }
+    assert!(files.iter().any(|(_, intent)| *intent == Intent::Execute));
+    // Refused by the filter itself: a listener that lets such calls go on must not hear of it.
+    assert!(!files.contains(&("/tmp/second".into(), Intent::Write)));
+    let mount = Arch::native().number("mount").expect("a call");
+    assert!(
+        ears.refused
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|call| call.number == mount)
+    );
+    // The control: where only programs are observed, none of it is heard of.
+    let ears = Arc::new(Ears::default());
+    let plan = Plan::new(common::observed(workspace.path()));
+    run(&plan, &command, &ears);
+    assert!(ears.files.lock().unwrap().is_empty());
 }
 
 #[test]

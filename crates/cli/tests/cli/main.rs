@@ -9,6 +9,7 @@ mod errors;
 mod exit_codes;
 mod files;
 mod generated;
+mod learn;
 mod limits;
 mod network;
 mod network_options;

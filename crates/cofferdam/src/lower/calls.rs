@@ -1,6 +1,6 @@
 //! The system call filter.
 
-use super::{Context, observed, require};
+use super::{Context, Observe, observed, require};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_policy::{Enforce, Layer, NetworkMode, SyscallIntent, SyscallProfile};
@@ -8,7 +8,7 @@ use cofferdam_seccomp::{Action, Arch, Condition, Filter, Intent, Profile, Rule, 
 
 pub(super) fn prepare(
     context: &Context<'_>,
-    mark: Option<u64>,
+    mark: Option<(u64, Observe)>,
     reports: &mut Vec<LayerReport>,
 ) -> Result<Vec<Filter>, BuildError> {
     let asked = context.policy.layers.seccomp;
@@ -37,8 +37,8 @@ pub(super) fn prepare(
         let last = profiles.len().saturating_sub(1);
         for (index, (name, mut profile)) in profiles.into_iter().enumerate() {
             // There can be one listener.
-            if let Some(mark) = mark.filter(|_| index == last) {
-                profile = observed::observe(profile, mark, &mut report);
+            if let Some((mark, observe)) = mark.filter(|_| index == last) {
+                profile = observed::observe(profile, mark, observe, &mut report)?;
             }
             let filter = profile.compile(Arch::native())?;
             let named = name.map(|name| format!("{name} profile, {} instructions", filter.len()));
@@ -48,8 +48,8 @@ pub(super) fn prepare(
         let allow = &context.policy.syscalls.allow;
         let allowed = allow.iter().map(|one| format!("{} allowed", one.name()));
         report.in_force.extend(allowed);
-    } else if mark.is_some() {
-        report.weaker.push(observed::without_filter());
+    } else if let Some((_, observe)) = mark {
+        report.weaker.push(observed::without_filter(observe)?);
     }
     reports.push(report);
     Ok(filters)

@@ -3,6 +3,7 @@
 use super::Observe;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
+use cofferdam_policy::Layer;
 use cofferdam_seccomp::{Arch, Profile};
 use std::fs::File;
 use std::io::Read;
@@ -20,7 +21,12 @@ pub(super) fn mark(observe: Observe) -> Result<Option<u64>, BuildError> {
 }
 
 /// The profile with a listener as far as there can be one, and what is to be said of it.
-pub(super) fn observe(profile: Profile, mark: u64, report: &mut LayerReport) -> Profile {
+pub(super) fn observe(
+    profile: Profile,
+    mark: u64,
+    observe: Observe,
+    report: &mut LayerReport,
+) -> Result<Profile, BuildError> {
     let why = match listener() {
         Err((reason, remedy)) => Err((reason.clone(), *remedy)),
         Ok(()) if !profile.can_be_observed(Arch::native()) => Err((
@@ -30,21 +36,40 @@ pub(super) fn observe(profile: Profile, mark: u64, report: &mut LayerReport) -> 
         Ok(()) => Ok(()),
     };
     match why {
+        Ok(()) if observe == Observe::Files => {
+            report.add("programs, files that are named and refused calls are observed");
+            Ok(profile.traced(mark))
+        }
         Ok(()) => {
             report.add("programs executed inside and refused calls are observed");
-            profile.observed(mark)
+            Ok(profile.observed(mark))
         }
         Err((reason, remedy)) => {
-            report.weaker.push(Weakness::new(WHAT, reason, remedy));
-            profile
+            let weakness = Weakness::new(WHAT, reason, remedy);
+            report.weaker.push(optional(observe, weakness)?);
+            Ok(profile)
         }
     }
 }
 
+/// The weakness, or the refusal where nothing is of use without what is heard.
+fn optional(observe: Observe, weakness: Weakness) -> Result<Weakness, BuildError> {
+    match observe {
+        Observe::Files => Err(BuildError::Unavailable {
+            layer: Layer::Seccomp,
+            feature: "observation of files, which a policy is learned from".into(),
+            reason: weakness.reason,
+            remedy: weakness.remedy,
+        }),
+        _ => Ok(weakness),
+    }
+}
+
 /// What is to be said where there is no filter at all.
-pub(super) fn without_filter() -> Weakness {
+pub(super) fn without_filter(observe: Observe) -> Result<Weakness, BuildError> {
     let reason = "no system call filter is in force";
-    Weakness::new(WHAT, reason, "put up the seccomp layer")
+    let weakness = Weakness::new(WHAT, reason, "put up the seccomp layer");
+    optional(observe, weakness)
 }
 
 const WHAT: &str = "observation of programs executed inside and of refused calls";

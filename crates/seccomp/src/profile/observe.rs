@@ -4,6 +4,61 @@ use super::Profile;
 use crate::rule::{Condition, Operator, Rule, Width};
 use crate::{Action, Arch};
 
+/// The calls that name files, beside execve(2) and execveat(2): what [`Profile::traced`] has wait.
+pub const TRACED: &[&str] = &[
+    "access",
+    "bind",
+    "chdir",
+    "chmod",
+    "chown",
+    "connect",
+    "creat",
+    "faccessat",
+    "faccessat2",
+    "fchmodat",
+    "fchmodat2",
+    "fchownat",
+    "futimesat",
+    "getxattr",
+    "inotify_add_watch",
+    "lchown",
+    "lgetxattr",
+    "link",
+    "linkat",
+    "listxattr",
+    "llistxattr",
+    "lremovexattr",
+    "lsetxattr",
+    "lstat",
+    "mkdir",
+    "mkdirat",
+    "mknod",
+    "mknodat",
+    "newfstatat",
+    "open",
+    "openat",
+    "openat2",
+    "readlink",
+    "readlinkat",
+    "removexattr",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "setxattr",
+    "stat",
+    "statfs",
+    "statx",
+    "symlink",
+    "symlinkat",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "utime",
+    "utimensat",
+    "utimes",
+];
+
 impl Profile {
     /// The same profile with a listener ([`Filter::apply_with_listener`](crate::Filter::apply_with_listener)):
     /// execve(2) and execveat(2) wait for it where they would be allowed, and so does every call that would fail
@@ -14,7 +69,12 @@ impl Profile {
     /// kernel ignores. With it the process that puts the filter on can execute the first program before anybody
     /// has the listener.
     #[must_use]
-    pub fn observed(mut self, mark: u64) -> Self {
+    pub fn observed(self, mark: u64) -> Self {
+        self.heard(mark, &[])
+    }
+
+    /// With a listener, for which these calls wait where they would be allowed.
+    fn heard(mut self, mark: u64, traced: &[&str]) -> Self {
         let default = self.default;
         for name in ["execve", "execveat"] {
             let rule = self.names.remove(name).unwrap_or(Rule::always(default));
@@ -30,19 +90,38 @@ impl Profile {
             self.names
                 .insert(name.to_owned(), observed.otherwise(hear(fallback)));
         }
-        let exec = ["execve", "execveat"];
-        let of_names = self.names.iter_mut();
-        let of_names = of_names.filter(|(name, _)| !exec.contains(&name.as_str()));
-        for rule in of_names
-            .map(|(_, rule)| rule)
-            .chain(self.numbers.values_mut())
-        {
+        for (name, rule) in &mut self.names {
+            *rule = match name.as_str() {
+                "execve" | "execveat" => continue,
+                name if traced.contains(&name) => rule.map(trace),
+                _ => rule.map(refuse),
+            };
+        }
+        // A refused number could be that of a traced call, which the listener lets go on.
+        for rule in self.numbers.values_mut().filter(|_| traced.is_empty()) {
             *rule = rule.map(refuse);
         }
         self.default = refuse(self.default);
         self.unassigned = refuse(self.unassigned);
         self.flags |= libc::SECCOMP_FILTER_FLAG_NEW_LISTENER;
         self
+    }
+
+    /// The same as [observed](Profile::observed), and the calls of [`TRACED`] wait for the listener too where they
+    /// would be allowed; it is to let each of these go on. What the profile refuses of them fails as before, and is
+    /// not heard of: a listener could not tell the two apart.
+    #[must_use]
+    pub fn traced(mut self, mark: u64) -> Self {
+        for name in TRACED {
+            let rule = self.names.remove(*name);
+            let rule = rule.unwrap_or(Rule::default_action());
+            let fallback = rule.fallback().unwrap_or(self.default);
+            self.names
+                .insert((*name).to_owned(), rule.otherwise(fallback));
+        }
+        let mut traced = self.heard(mark, TRACED);
+        traced.traced = true;
+        traced
     }
 
     /// Whether the calls with which a listener is handed over, and a program is executed with a mark, get
@@ -69,6 +148,14 @@ fn hear(action: Action) -> Action {
     match action {
         Action::Allow | Action::Log => Action::Notify,
         other => refuse(other),
+    }
+}
+
+/// The answer to a call that names files.
+fn trace(action: Action) -> Action {
+    match action {
+        Action::Allow | Action::Log => Action::Notify,
+        other => other,
     }
 }
 
@@ -111,6 +198,31 @@ mod tests {
                     let expected = match (name, before) {
                         ("execve" | "execveat", Action::Allow) => Action::Notify,
                         (_, Action::Errno(1)) => Action::Notify,
+                        (_, other) => other,
+                    };
+                    let after = after.evaluate(arch.audit(), number, 0, args);
+                    assert_eq!(after, expected, "{name} {args:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_names_files_waits_where_it_would_be_allowed_and_nowhere_else() {
+        let arch = Arch::native();
+        for profile in [Profile::general(), Profile::strict()] {
+            let before = profile.compile(arch).expect("a filter");
+            let traced = profile.clone().traced(MARK);
+            let after = traced.compile(arch).expect("a filter");
+            assert!(after.is_traced() && !before.is_traced());
+            for (number, name) in arch.calls() {
+                for args in [[0; 6], [u64::MAX; 6], [0, 0, 0o4755, 0o4755, 0o4755, 0]] {
+                    let before = before.evaluate(arch.audit(), number, 0, args);
+                    let expected = match (name, before) {
+                        ("execve" | "execveat", Action::Allow) => Action::Notify,
+                        (name, Action::Allow) if TRACED.contains(&name) => Action::Notify,
+                        (name, other) if TRACED.contains(&name) => other,
+                        (_, Action::EPERM) => Action::Notify,
                         (_, other) => other,
                     };
                     let after = after.evaluate(arch.audit(), number, 0, args);

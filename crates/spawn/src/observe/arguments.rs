@@ -6,7 +6,7 @@ use cofferdam_sys::{memory, process};
 use std::os::unix::ffi::OsStringExt;
 
 /// The longest path (`PATH_MAX`).
-const PATH: usize = 4096;
+pub(super) const PATH: usize = 4096;
 
 /// The most arguments.
 const ARGUMENTS: usize = 64;
@@ -107,7 +107,7 @@ fn strings(pid: u32, array: u64, all: &mut Vec<Vec<u8>>) -> Option<()> {
 }
 
 /// Reads a string, and says whether it ends within `most` bytes; `None` if it is not there.
-fn string(pid: u32, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
+pub(super) fn string(pid: u32, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
     let mut text = Vec::new();
     let mut step = FIRST;
     while text.len() < most {
@@ -133,7 +133,7 @@ fn string(pid: u32, at: u64, most: usize) -> Option<(Vec<u8>, bool)> {
 }
 
 /// Copies what is readable from an address on; a page that is not there ends it.
-fn copy(pid: u32, at: u64, buffer: &mut [u8]) -> usize {
+pub(super) fn copy(pid: u32, at: u64, buffer: &mut [u8]) -> usize {
     let mut places = Vec::with_capacity(2);
     let mut next = at;
     let Some(end) = at.checked_add(buffer.len() as u64) else {

@@ -141,6 +141,17 @@ pub fn observed(workspace: &Path) -> Layers {
     }
 }
 
+/// The same with a host that hears of files too.
+pub fn traced(workspace: &Path) -> Layers {
+    let layers = observed(workspace);
+    let filter = Profile::general().traced(layers.mark);
+    let filter = filter.compile(Arch::native()).expect("a filter");
+    Layers {
+        filters: vec![filter],
+        ..layers
+    }
+}
+
 /// A redirect to port 53 as far as this host has one, and listeners there: TCP and UDP of each family.
 pub fn network() -> NetworkPlan {
     let families = match probe_redirect() {

@@ -1,0 +1,393 @@
+//! What is not proposed, whatever a run has used: why, and what to do instead.
+
+use cofferdam_policy::DangerousNames;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// Why something is not proposed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Warning {
+    pub why: String,
+    pub instead: &'static str,
+}
+
+/// Names of a home that hold keys, tokens, passwords or what a person did.
+struct Group {
+    names: &'static [&'static str],
+    why: &'static str,
+    instead: &'static str,
+}
+
+const SECRET: &str = "give the value as a secret (`cofferdam run --secret`): the program gets a placeholder, and the \
+                      gate puts the value in on the way out";
+
+const PRIVATE: &[Group] = &[
+    Group {
+        names: &[
+            ".ssh",
+            ".gnupg",
+            ".pki",
+            ".password-store",
+            ".config/sops",
+            ".age",
+        ],
+        why: "it holds private keys",
+        instead: "let the program sign with one key (`cofferdam run --ssh-agent`), or copy what is no key",
+    },
+    Group {
+        names: &[
+            ".aws",
+            ".azure",
+            ".boto",
+            ".cargo/config",
+            ".cargo/config.toml",
+            ".cargo/credentials",
+            ".cargo/credentials.toml",
+            ".claude.json",
+            ".claude/.credentials.json",
+            ".codex/auth.json",
+            ".composer/auth.json",
+            ".config/composer/auth.json",
+            ".config/containers/auth.json",
+            ".config/doctl",
+            ".config/gcloud",
+            ".config/gh",
+            ".config/git/credentials",
+            ".config/glab-cli",
+            ".config/hub",
+            ".config/op",
+            ".config/pip/pip.conf",
+            ".config/pypoetry/auth.toml",
+            ".config/rclone",
+            ".databrickscfg",
+            ".docker/config.json",
+            ".fly",
+            ".gem/credentials",
+            ".gemini/oauth_creds.json",
+            ".git-credentials",
+            ".gradle/gradle.properties",
+            ".kaggle",
+            ".kube",
+            ".m2/settings.xml",
+            ".my.cnf",
+            ".netrc",
+            ".npmrc",
+            ".pgpass",
+            ".pip/pip.conf",
+            ".pypirc",
+            ".s3cfg",
+            ".terraform.d/credentials.tfrc.json",
+            ".vault-token",
+            ".yarnrc.yml",
+            ".cache/huggingface/token",
+        ],
+        why: "it may hold tokens or passwords",
+        instead: SECRET,
+    },
+    Group {
+        names: &[
+            ".config/BraveSoftware",
+            ".config/chromium",
+            ".config/google-chrome",
+            ".config/microsoft-edge",
+            ".local/share/keyrings",
+            ".local/share/kwalletd",
+            ".mozilla",
+            ".thunderbird",
+        ],
+        why: "it holds a browser's or keyring's passwords and sessions",
+        instead: "give the program a profile of its own",
+    },
+    Group {
+        names: &[
+            ".bash_history",
+            ".python_history",
+            ".zsh_history",
+            ".psql_history",
+        ],
+        why: "it holds what was typed, passwords among it",
+        instead: "leave it out: programs go on without it",
+    },
+];
+
+/// Files of the system that say who may do what, or which machine this is.
+const SYSTEM: &[Group] = &[
+    Group {
+        names: &[
+            "/etc/gshadow",
+            "/etc/krb5.keytab",
+            "/etc/shadow",
+            "/etc/ssl/private",
+            "/etc/ssh",
+            "/etc/sudoers",
+            "/etc/sudoers.d",
+            "/etc/netrc",
+        ],
+        why: "it holds keys or passwords of the system",
+        instead: "leave it out: the sandbox has accounts of its own",
+    },
+    Group {
+        names: &[
+            "/etc/apt/auth.conf",
+            "/etc/apt/auth.conf.d",
+            "/etc/npmrc",
+            "/etc/pip.conf",
+        ],
+        why: "it may hold a password for a mirror",
+        instead: "let the package clients reach what they are configured for (`cofferdam run --package-clients`)",
+    },
+    Group {
+        names: &["/etc/machine-id", "/var/lib/dbus/machine-id"],
+        why: "it identifies the host",
+        instead: "leave it out: programs go on without it",
+    },
+    Group {
+        names: &[
+            "/boot",
+            "/lost+found",
+            "/var/lib/docker",
+            "/var/lib/kubelet",
+        ],
+        why: "it is the system's own",
+        instead: "copy what is needed into the workspace",
+    },
+];
+
+/// Devices that are in every sandbox.
+const DEVICES: [&str; 13] = [
+    "fd", "full", "null", "ptmx", "pts", "random", "shm", "stderr", "stdin", "stdout", "tty",
+    "urandom", "zero",
+];
+
+/// Where programs lie that the user starts by name, beside the names of the list of dangerous ones.
+const PROGRAMS: [&str; 5] = ["bin", ".cargo/bin", "go/bin", ".bun/bin", ".deno/bin"];
+
+/// Sockets by a part of their path: what can be asked for there.
+const SERVICES: &[(&str, &str)] = &[
+    ("docker", "who may talk to Docker is root on the host"),
+    (
+        "containerd",
+        "who may talk to containerd is root on the host",
+    ),
+    ("podman", "Podman starts programs on the host"),
+    ("crio", "CRI-O starts programs on the host"),
+    ("dbus", "services on D-Bus start programs on the host"),
+    ("systemd", "systemd starts programs on the host"),
+    ("bus", "services on D-Bus start programs on the host"),
+    (
+        ".X11-unix",
+        "X11 lets a program read and type keys in every window",
+    ),
+    (
+        "wayland",
+        "the display shows and takes what other programs have",
+    ),
+    ("agent", "an agent signs with every key it holds"),
+    ("keyring", "the keyring gives out passwords"),
+    ("nscd", "the service looks names up outside of the gate"),
+];
+
+/// Whether it is `/dev` itself or in what every sandbox has of its own there.
+pub(super) fn is_own_device(path: &Path) -> bool {
+    path.strip_prefix("/dev").is_ok_and(|name| {
+        let first = name.components().next();
+        first.is_none_or(|first| DEVICES.iter().any(|own| first.as_os_str() == *own))
+    })
+}
+
+/// Why a path is not to be read.
+pub(super) fn of_reading(path: &Path, home: &Path) -> Option<Warning> {
+    let private = path
+        .strip_prefix(home)
+        .ok()
+        .and_then(|below| find(PRIVATE, below));
+    let anywhere = || {
+        let mut parts = path.components().map(|part| Path::new(part.as_os_str()));
+        parts.find_map(|part| find(PRIVATE, part))
+    };
+    let of_other = || {
+        let base = ["/root", "/home"]
+            .into_iter()
+            .find(|base| path.starts_with(base))?;
+        let is_own = path.starts_with(home) || home.starts_with(path) || path == Path::new(base);
+        (!is_own).then(|| Warning {
+            why: "it is in another user's home".into(),
+            instead: "copy what is needed into the workspace",
+        })
+    };
+    let device = || {
+        let is_other = path.starts_with("/dev") && !is_own_device(path);
+        is_other.then(|| Warning {
+            why: "it is a device of the host".into(),
+            instead: "leave it out: a device is the kernel's driver, reached without any wall",
+        })
+    };
+    let of_system = find(SYSTEM, path);
+    of_system
+        .or(private)
+        .or_else(anywhere)
+        .or_else(of_other)
+        .or_else(device)
+}
+
+/// The names that programs outside obey.
+pub(super) fn names() -> &'static DangerousNames {
+    static NAMES: OnceLock<DangerousNames> = OnceLock::new();
+    NAMES.get_or_init(DangerousNames::default)
+}
+
+/// Why a path is not to be written, beside the reasons not to read it.
+pub(super) fn of_writing(path: &Path, home: &Path) -> Option<Warning> {
+    let below = path.strip_prefix(home).ok();
+    let of_name = names().of(below.unwrap_or(path));
+    let name = of_name.map(|danger| Warning {
+        why: danger.to_string(),
+        instead: "let it be written in the workspace, and take the change over by hand",
+    });
+    let program = || {
+        let below = below?;
+        PROGRAMS
+            .iter()
+            .any(|bin| below.starts_with(bin))
+            .then(|| Warning {
+                why: "it is where programs lie that you start by name".into(),
+                instead: "let it install into the workspace",
+            })
+    };
+    let system = || {
+        let trees = [
+            "/etc", "/usr", "/boot", "/opt", "/bin", "/sbin", "/lib", "/lib64", "/nix", "/gnu",
+            "/run",
+        ];
+        trees
+            .iter()
+            .any(|tree| path.starts_with(tree))
+            .then(|| Warning {
+                why: "it is part of the system, which programs outside obey".into(),
+                instead: "let it install into the workspace, or use an image (--image)",
+            })
+    };
+    of_reading(path, home)
+        .or(name)
+        .or_else(program)
+        .or_else(system)
+}
+
+/// Why a socket of the host is not to be reached: always.
+pub(super) fn of_socket(path: &Path) -> Warning {
+    let text = path.to_string_lossy();
+    let known = SERVICES.iter().find(|(part, _)| text.contains(part));
+    let why = known.map_or(
+        "what is asked for at a socket is done outside of every wall",
+        |(_, why)| why,
+    );
+    let instead = match text.contains("agent") {
+        true => "let the program sign with one key (`cofferdam run --ssh-agent`)",
+        false => "forward one service if it is safe to give (`cofferdam run --forward`)",
+    };
+    Warning {
+        why: why.into(),
+        instead,
+    }
+}
+
+/// What is said of programs that take another user's rights.
+pub(super) fn of_set_user_id() -> Warning {
+    Warning {
+        why: "it takes another user's rights, which has no effect inside".into(),
+        instead: "do what needs these rights outside",
+    }
+}
+
+/// Whether something below a directory is not to be read.
+pub(super) fn is_below(directory: &Path, home: &Path) -> bool {
+    let private = PRIVATE.iter().flat_map(|group| group.names);
+    let mut private = private.map(|name| home.join(name));
+    let mut system = SYSTEM.iter().flat_map(|group| group.names);
+    private.any(|name| name.starts_with(directory))
+        || system.any(|name| Path::new(name).starts_with(directory))
+        || home.starts_with(directory)
+}
+
+/// Why a host is not to be connected to.
+pub(super) fn of_host(host: &str) -> Option<Warning> {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    let is_metadata = |name: &str| name == "metadata" || name.starts_with("metadata.");
+    let (why, instead) = match bare.parse::<IpAddr>() {
+        Ok(address) => {
+            let metadata = [
+                IpAddr::V4(Ipv4Addr::new(169, 254, 169, 254)),
+                IpAddr::V6(Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254)),
+            ];
+            match address {
+                one if metadata.contains(&one) => (
+                    "it is the metadata service, which gives out the machine's own credentials",
+                    "give the credential it needs as a secret (--secret)",
+                ),
+                one if is_private(one) => (
+                    "it is an address of a private network, or of this machine",
+                    "forward one service (--forward), or write the rule by hand",
+                ),
+                _ => return None,
+            }
+        }
+        Err(_) if is_metadata(bare) => (
+            "it is the metadata service, which gives out the machine's own credentials",
+            "give the credential it needs as a secret (--secret)",
+        ),
+        Err(_) if bare == "localhost" || bare.ends_with(".localhost") => {
+            ("it is this machine", "forward one service (--forward)")
+        }
+        Err(_)
+            if !bare.contains('.')
+                || [".internal", ".local", ".lan"]
+                    .iter()
+                    .any(|end| bare.ends_with(end)) =>
+        {
+            (
+                "it is a name of a private network",
+                "write the rule by hand, with the address it leads to",
+            )
+        }
+        Err(_) => return None,
+    };
+    Some(Warning {
+        why: why.into(),
+        instead,
+    })
+}
+
+fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [first, second, ..] = v4.octets();
+            v4.is_private()
+                || v4.is_loopback()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || (first == 100 && second & 0xc0 == 0x40)
+        }
+        IpAddr::V6(v6) => {
+            let mapped = v6.to_ipv4_mapped();
+            mapped.is_some_and(|v4| is_private(v4.into()))
+                || v6.is_loopback()
+                || v6.is_unspecified()
+                || v6.is_multicast()
+                || v6.segments()[0] & 0xfe00 == 0xfc00
+                || v6.segments()[0] & 0xffc0 == 0xfe80
+        }
+    }
+}
+
+fn find(groups: &[Group], path: &Path) -> Option<Warning> {
+    let group = groups
+        .iter()
+        .find(|group| group.names.iter().any(|name| path.starts_with(name)))?;
+    Some(Warning {
+        why: group.why.into(),
+        instead: group.instead,
+    })
+}
