@@ -109,6 +109,17 @@ struct Served {
     tasks: JoinSet<()>,
 }
 
+/// Turns in which what programs did last is seen: that there are connections, taking them, and deciding.
+const TURNS: usize = 16;
+
+/// Has the tasks take what programs left in the queues of the kernel. On a busy machine a program can have connected
+/// and ended before this thread has run once, and what it tried is to be told all the same.
+async fn catch_up() {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Serves until it is told to end.
 async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
     let mut served: HashMap<u64, Served> = HashMap::new();
@@ -119,8 +130,12 @@ async fn obey(shared: Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
                 let tasks = Arc::clone(&environment).serve(*sockets);
                 served.insert(id, Served { environment, tasks });
             }
-            Order::Detach(id) => drop(served.remove(&id)),
+            Order::Detach(id) => {
+                catch_up().await;
+                drop(served.remove(&id));
+            }
             Order::Settle(left) => {
+                catch_up().await;
                 let environments = served.values().map(|served| &served.environment);
                 environments.for_each(|environment| environment.tell_held());
                 drop(left);
