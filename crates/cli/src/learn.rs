@@ -9,6 +9,7 @@ use cofferdam::learn::{LearnError, Learned, Learner};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Why nothing was learned.
@@ -56,9 +57,14 @@ pub(crate) fn learn(arguments: &RunArguments, file: &Path) -> Result<u8, RunFail
     let mut command = sandbox.command(program);
     command.args(rest);
     let spawn = |command: &mut cofferdam::Command| {
-        command.spawn().map_err(|error| RunFailure::Spawn {
-            hints: hint::for_spawn(&error, sandbox.policy()),
-            error,
+        command.spawn().map_err(|error| {
+            let mut hints = hint::for_spawn(&error, sandbox.policy());
+            if is_root() {
+                hints.push(
+                    "learn as an ordinary user: for root every file system here has to be id-mapped".into(),
+                );
+            }
+            RunFailure::Spawn { hints, error }
         })
     };
     let (child, status) = run::beside(spawn, &mut command, &signals)?;
@@ -80,6 +86,10 @@ pub(crate) fn learn(arguments: &RunArguments, file: &Path) -> Result<u8, RunFail
     let programs = observations.programs().count();
     tell(&file, files, programs, &learned);
     Ok(exit::of_status(&status))
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|data| data.uid() == 0)
 }
 
 /// Whether the policy can be written: better said before the run.
@@ -121,8 +131,14 @@ fn write(file: &Path, text: &str, force: bool) -> Result<(), LearnFailure> {
         .and_then(|()| made.sync_all());
     let moved = written.and_then(|()| match force {
         true => std::fs::rename(&new, file),
-        // A link, unlike a renaming, never replaces.
-        false => std::fs::hard_link(&new, file),
+        // A link, unlike a renaming, never replaces; nor does a new file, where there are no links.
+        false => match std::fs::hard_link(&new, file) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                let mut made = OpenOptions::new().write(true).create_new(true).open(file)?;
+                made.write_all(text.as_bytes())
+            }
+            done => done,
+        },
     });
     if !(force && moved.is_ok()) {
         let _ = std::fs::remove_file(&new);

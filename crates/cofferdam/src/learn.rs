@@ -7,6 +7,16 @@
 //! **The run is no wall for the user's files**: the program reads and writes them as it would without a sandbox. Only
 //! its network, its processes and the services of the host are kept from it. What was heard of it is the program's own
 //! word, too: a policy is to be read before it is used.
+//!
+//! ```no_run
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let learning = cofferdam::learn::Learner::new("./repo").build()?;
+//! learning.sandbox().command("make").arg("test").status()?;
+//! let learned = learning.observations().learn(&["make", "test"]);
+//! std::fs::write("cofferdam.toml", learned.text)?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod collect;
 mod danger;
@@ -96,7 +106,8 @@ impl Learner {
         let observations = Observations {
             system: shown(system::paths()),
             toolchains: shown(toolchains.shown.iter().cloned()),
-            variables: given.chain(self.environment.set.keys()).cloned().collect(),
+            variables: given.cloned().collect(),
+            values: self.environment.set.keys().cloned().collect(),
             workspace: workspace.clone(),
             home: home.clone(),
             ..Observations::default()

@@ -207,21 +207,21 @@ impl Proposal {
         let Some(danger) = names.of(below) else {
             return;
         };
-        let is_protected = |name: &&Path| {
-            let tree = names
-                .protected()
-                .any(|one| below.ends_with(one.path()) || is_in(below, one.path()));
-            let git = names.protected_in_git_directory();
-            tree || git
-                .map(|one| Path::new(".git").join(one.path()))
-                .any(|one| is_in(name, &one))
-        };
-        if is_protected(&below) {
+        // As the list calls it: that is what can be left writable.
+        let tree = names.protected().filter(|name| !name.is_of_home());
+        let tree = tree.filter(|name| match name.is_anywhere() {
+            true => is_in(below, name.path()),
+            false => below.starts_with(name.path()),
+        });
+        let git = names.protected_in_git_directory();
+        let git = git.map(|name| Path::new(".git").join(name.path()));
+        let git = git.filter(|name| is_in(below, name));
+        if let Some(name) = tree.map(|name| name.path().to_owned()).chain(git).next() {
             let warning = Warning {
                 why: danger.to_string(),
                 instead: "make the change outside, or leave the name writable",
             };
-            self.protected.insert(below.to_owned(), warning);
+            self.protected.entry(name).or_insert(warning);
         }
     }
 

@@ -118,6 +118,7 @@ fn an_ordinary_run() {
     all.names = ["example.com", "example.org"].map(String::from).into();
     all.connections = [("example.com".into(), 443), ("192.0.2.7".into(), 80)].into();
     all.variables = ["MY_OPTION".into(), "API_TOKEN".into()].into();
+    all.values = ["MODE".into()].into();
     all.files.insert("/data/asked".into(), used("make"));
     all.refused = [("ptrace".into(), 2), ("userfaultfd".into(), 1)].into();
     golden("ordinary.toml", &all);
@@ -153,7 +154,15 @@ fn dangerous_things_are_comments() {
     ] {
         write(&mut all, path);
     }
-    for name in [".git/hooks/pre-commit", ".vscode/tasks.json", "src/main.rs"] {
+    for name in [
+        ".git/hooks/pre-commit",
+        "sub/.git/hooks/post-commit",
+        ".vscode/tasks.json",
+        "sub/.vscode/launch.json",
+        ".bashrc",
+        "sub/.bashrc",
+        "src/main.rs",
+    ] {
         write(&mut all, &format!("/home/u/project/{name}"));
     }
     for path in [

@@ -23,8 +23,10 @@ pub struct Observations {
     pub names: BTreeSet<String>,
     /// The hosts and TCP ports it asked for.
     pub connections: BTreeSet<(String, u16)>,
-    /// The variables it was given that a sandbox does not pass on by itself, by name.
+    /// The variables of the host it was given that a sandbox does not pass on by itself, by name.
     pub variables: BTreeSet<String>,
+    /// The variables it was given with a value of their own, by name.
+    pub values: BTreeSet<String>,
     /// More was used than is kept.
     pub cut: bool,
 }

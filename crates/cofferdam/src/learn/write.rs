@@ -405,7 +405,7 @@ fn network(all: &Observations, text: &mut Text) {
 }
 
 fn environment(all: &Observations, text: &mut Text) {
-    if all.variables.is_empty() {
+    if all.variables.is_empty() && all.values.is_empty() {
         return;
     }
     const PARTS: [&str; 6] = ["AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
@@ -422,6 +422,19 @@ fn environment(all: &Observations, text: &mut Text) {
         .partition(|name| is_secret(name));
     text.line("");
     text.line("[environment]");
+    if !all.values.is_empty() {
+        let names: Vec<&String> = all.values.iter().filter(|name| is_plain(name)).collect();
+        let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+        let names = names.join(", ");
+        let words = format!(
+            "Given with a value of their own, which is not written here: {names}. Give them again:"
+        );
+        text.note("", &words);
+        text.line("# set = { NAME = \"value\" }");
+    }
+    if all.variables.is_empty() {
+        return;
+    }
     text.note("", "Variables that were given to the command, beside the usual ones; their values are the host's.");
     text.line("inherit = [");
     for name in Environment::default().inherit {
