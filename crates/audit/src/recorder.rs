@@ -41,6 +41,11 @@ struct Sinks {
 pub trait Redact: Send + Sync {
     /// Changes the event in place.
     fn redact(&self, event: &mut Event);
+
+    /// From now on takes this value out too, by the name of its secret. Does nothing unless it is written.
+    fn hide(&self, name: &str, value: &[u8]) {
+        let _ = (name, value);
+    }
 }
 
 /// Builds an [`Audit`].
@@ -117,6 +122,14 @@ impl Audit {
                 Ok(())
             }
             (result, _) => result,
+        }
+    }
+
+    /// Has a secret's value taken out of all events from now on, if there is a [`Redact`] that does so, as
+    /// `Redactor` does (feature `redact`). Sandboxes call it with the values that their gate puts in.
+    pub fn hide(&self, name: &str, value: &[u8]) {
+        if let Some(redact) = &self.shared.redact {
+            redact.hide(name, value);
         }
     }
 

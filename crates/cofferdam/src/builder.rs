@@ -151,7 +151,7 @@ impl SandboxBuilder {
         let here = std::env::current_dir().map_err(BuildError::CurrentDirectory)?;
         let mut policy = self.policy.rebase(&here);
         policy.validate()?;
-        let egress = Egress::start(&mut policy, &self.hooks)?;
+        let egress = Egress::start(&mut policy, &self.hooks, self.audit.as_ref())?;
         let start = Start::default();
         lower::lower(policy, &start, egress, self.audit, observe)
     }

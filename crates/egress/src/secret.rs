@@ -65,6 +65,9 @@ pub struct Secrets {
     bound: Vec<Bound>,
 }
 
+/// Told of a secret's name and value when it was fetched: whoever writes something down has to leave it out.
+pub type Learned = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
+
 /// What [`Secrets::swap`] put into a request.
 #[derive(Debug, Default)]
 pub struct Used {
@@ -104,6 +107,16 @@ impl Secrets {
             });
         }
         Ok(Self { bound })
+    }
+
+    /// The same with somebody who is told of each value when it was fetched.
+    #[must_use]
+    pub fn learned(mut self, learned: Option<Learned>) -> Self {
+        for secret in &mut self.bound {
+            let learned = learned.clone();
+            secret.cache.learned = learned.map(|learned| (secret.name.clone(), learned));
+        }
+        self
     }
 
     /// The variable of each secret and the placeholder it has inside: the prefix and random letters

@@ -147,6 +147,28 @@ fn every_string_of_an_event() {
 }
 
 #[test]
+fn a_record_hides_what_it_is_told_to() {
+    let (sender, entries) = std::sync::mpsc::channel();
+    let redact = std::sync::Arc::new(Redactor::default());
+    let audit = crate::Audit::builder().redact(redact).sink(sender).build();
+    let note = || Event::Note {
+        name: "it is plain-value-17".into(),
+        attributes: Default::default(),
+    };
+    audit.record(Default::default(), note()).unwrap();
+    audit.hide("TOKEN", b"plain-value-17");
+    audit.record(Default::default(), note()).unwrap();
+    let names = entries.try_iter().map(|entry| match entry.event {
+        Event::Note { name, .. } => name,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        names.collect::<Vec<_>>(),
+        ["it is plain-value-17", "it is [redacted TOKEN]"]
+    );
+}
+
+#[test]
 fn the_last_values_of_a_name_are_kept() {
     let redactor = Redactor::default();
     for number in 0..6 {

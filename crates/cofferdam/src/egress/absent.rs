@@ -3,6 +3,7 @@
 use crate::enforcement::LayerReport;
 use crate::error::{BuildError, SpawnError};
 use crate::record::Recorder;
+use cofferdam_audit::Audit;
 use cofferdam_policy::{NetworkMode, Policy};
 use cofferdam_spawn::{Connector, Listeners, NetworkPlan};
 use std::ffi::OsString;
@@ -27,7 +28,11 @@ pub(crate) enum Attachment {}
 pub(crate) enum Published {}
 
 impl Egress {
-    pub(crate) fn start(policy: &mut Policy, _: &Hooks) -> Result<Option<Arc<Self>>, BuildError> {
+    pub(crate) fn start(
+        policy: &mut Policy,
+        _: &Hooks,
+        _: Option<&Audit>,
+    ) -> Result<Option<Arc<Self>>, BuildError> {
         match policy.network.mode {
             NetworkMode::Rules => Err(BuildError::EgressFeature),
             _ => Ok(None),

@@ -7,6 +7,8 @@ use crate::enforcement::{LayerReport, Weakness};
 use crate::error::{BuildError, SpawnError};
 use crate::preset::package_clients;
 use crate::record::{Recorder, Routes};
+use cofferdam_audit::Audit;
+use cofferdam_egress::secret::Learned;
 use cofferdam_egress::{Gate, Rules, Settings};
 use cofferdam_namespaces::{Families, Missing, PreparedRedirect, Redirect};
 use cofferdam_policy::{Enforce, Network, NetworkMode, Policy};
@@ -49,6 +51,7 @@ impl Egress {
     pub(crate) fn start(
         policy: &mut Policy,
         hooks: &Hooks,
+        audit: Option<&Audit>,
     ) -> Result<Option<Arc<Self>>, BuildError> {
         if policy.network.mode != NetworkMode::Rules {
             return Ok(None);
@@ -82,6 +85,9 @@ impl Egress {
             ask_deadline: hooks.ask.as_ref().map_or(ASK_DEADLINE, |(_, limit)| *limit),
             events: Some(routes.events(hooks.events.clone())),
             admit: Some(Arc::new(move |event| admit.admit(event))),
+            learned: audit.cloned().map(|audit| {
+                Arc::new(move |name: &str, value: &[u8]| audit.hide(name, value)) as Learned
+            }),
             forward: network.forward.clone(),
             ssh_agent: network.ssh_agent.clone(),
             resolve: hooks.resolve.clone(),

@@ -1,7 +1,7 @@
 //! What a gate is started with.
 
 use super::{Admit, Ask, Resolve};
-use crate::secret::{Provided, SecretsError};
+use crate::secret::{Learned, Provided, SecretsError};
 use crate::{AuthorityError, Events, Rules};
 use cofferdam_policy::{Forward, Secret, SshAgent};
 use std::collections::BTreeMap;
@@ -28,6 +28,8 @@ pub struct Settings {
     pub events: Option<Events>,
     /// Asked before anything is let through.
     pub admit: Option<Admit>,
+    /// Told of the value of a secret when it was fetched.
+    pub learned: Option<Learned>,
     /// Services of the host that can be reached from inside; the index of each is that of its socket.
     pub forward: Vec<Forward>,
     /// The ssh-agent.
@@ -50,6 +52,7 @@ impl Default for Settings {
             ask_deadline: ASK_DEADLINE,
             events: None,
             admit: None,
+            learned: None,
             forward: Vec::new(),
             ssh_agent: None,
             resolve: None,

@@ -47,7 +47,9 @@ impl Shared {
         let resolve = settings.resolve.unwrap_or_else(|| Arc::new(System));
         Ok(Self {
             rules: watch::Sender::new(Arc::new(settings.rules)),
-            secrets: Arc::new(Secrets::new(settings.secrets, settings.providers)?),
+            secrets: Arc::new(
+                Secrets::new(settings.secrets, settings.providers)?.learned(settings.learned),
+            ),
             interception,
             asking: settings
                 .ask

@@ -1,6 +1,6 @@
 //! A value that is kept for as long as it holds.
 
-use super::{MAX_VALUE, MIN_VALUE, ProvideError, Provided};
+use super::{Learned, MAX_VALUE, MIN_VALUE, ProvideError, Provided};
 use cofferdam_audit::needle::Needle;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,8 @@ pub(super) struct Cache {
     ttl: Option<Duration>,
     last: tokio::sync::Mutex<Last>,
     known: Mutex<VecDeque<Arc<Known>>>,
+    /// The secret's name, and who is told of values.
+    pub learned: Option<(String, Learned)>,
 }
 
 enum Last {
@@ -57,6 +59,7 @@ impl Cache {
             ttl,
             last: tokio::sync::Mutex::new(Last::Nothing),
             known: Mutex::default(),
+            learned: None,
         }
     }
 
@@ -119,6 +122,9 @@ impl Cache {
     }
 
     fn remember(&self, new: &Arc<Known>) {
+        if let Some((name, learned)) = &self.learned {
+            learned(name, &new.bytes);
+        }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         known.retain(|old| old.bytes != new.bytes);
         known.push_front(Arc::clone(new));

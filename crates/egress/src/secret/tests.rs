@@ -106,6 +106,25 @@ fn text(parts: &Parts) -> String {
 }
 
 #[tokio::test]
+async fn a_value_is_told_when_it_was_fetched() {
+    let (secrets, _) = one(Secret::default().bearer_for("api.example.com"));
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&heard);
+    let secrets = secrets.learned(Some(Arc::new(move |name: &str, value: &[u8]| {
+        let mut heard = hears.lock().unwrap();
+        heard.push((name.to_owned(), value.to_vec()));
+    })));
+    assert!(heard.lock().unwrap().is_empty());
+    let mine = placeholder_of(&secrets);
+    for _ in 0..2 {
+        let mut parts = request("/", &[("authorization", &format!("bearer {mine}"))]);
+        swap(&secrets, &mut parts).await.unwrap();
+    }
+    let heard = heard.lock().unwrap();
+    assert_eq!(*heard, [("TOKEN".to_owned(), CANARY.as_bytes().to_vec())]);
+}
+
+#[tokio::test]
 async fn each_place_gets_the_value() {
     let header = Secret::default().header_for("X-Key", "api.example.com");
     let (secrets, _) = one(header);
