@@ -4,7 +4,8 @@ use crate::recorded::{Recorded, recorded, under};
 use crate::support::sh;
 use cofferdam::audit::event::Context;
 use cofferdam::audit::{Event, OnFailure};
-use cofferdam::{Confidence, Sandbox};
+use cofferdam::{Confidence, Sandbox, SandboxBuilder};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
@@ -178,4 +179,48 @@ assert libc.mount(0, 0, 0, 0, 0) == -1 and ctypes.get_errno() == errno.EPERM
     let first = one.args(["-c", script]).output().expect("python");
     let second = session.command("true").output().expect("true");
     assert_eq!((first.denials.len(), second.denials.len()), (2, 0));
+}
+
+#[test]
+fn files_that_are_not_given_are_recorded_where_files_are_traced() {
+    let secret = "/var/lib/dpkg/status";
+    assert!(
+        Path::new(secret).exists(),
+        "this test needs Debian's {secret}"
+    );
+    let script = format!("cat {secret} /var/lib/dpkg/missing; : > /usr/made-anew; cat /etc/passwd");
+    let refused = |entries: &Recorded| {
+        let denied = entries
+            .all()
+            .into_iter()
+            .filter_map(|entry| match entry.event {
+                Event::FileDenied { path, denial, .. } => Some((path, denial, entry.context)),
+                _ => None,
+            });
+        denied.collect::<Vec<_>>()
+    };
+    let (sandbox, entries) = recorded(SandboxBuilder::trace_files);
+    let session = sandbox.start().expect("a session");
+    let mut command = session.command("sh");
+    command
+        .args(["-c", &script])
+        .under(&under("00f067aa0ba902b7"));
+    let mut child = command.spawn().expect("the shell");
+    child.wait().expect("its end");
+    let denied = refused(&entries);
+    let paths: Vec<&str> = denied.iter().map(|(path, ..)| path.as_str()).collect();
+    // What no host has is not refused, and what is shown is not either.
+    assert_eq!(paths, [secret, "/usr/made-anew"]);
+    for (_, denial, context) in &denied {
+        assert!(denial.layer == "filesystem" && denial.confidence == Confidence::Inferred);
+        assert!(context.span.is_some() && context.command.is_some());
+    }
+    assert!(denied[0].1.remedy.contains("--read"), "{:?}", denied[0].1);
+    // Whether the host has a file is not told to who may read it for the program.
+    let told: Vec<String> = child.denials().into_iter().map(|one| one.what).collect();
+    assert_eq!(told, ["write /usr/made-anew"]);
+    // The control: nobody hears of files elsewhere.
+    let (sandbox, entries) = recorded(|builder| builder);
+    sh(&sandbox, &script).status().expect("the shell");
+    assert!(refused(&entries).is_empty());
 }

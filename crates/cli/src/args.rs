@@ -148,6 +148,9 @@ pub(crate) struct PlanArguments {
     pub no_record: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]
+    pub trace: bool,
+    /// Taken so that a run's line can be repeated; changes nothing
+    #[arg(long, hide = true)]
     pub enforcement: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]

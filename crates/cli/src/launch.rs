@@ -81,6 +81,9 @@ impl Launch {
         let mut builder = Sandbox::builder();
         if let Some(audit) = records::of_run(record, &policy)? {
             builder = builder.audit(audit);
+            if record.trace {
+                builder = builder.trace_files();
+            }
         }
         Ok(Self {
             sandbox: builder

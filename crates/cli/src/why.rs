@@ -67,7 +67,7 @@ impl Found {
     fn told(&self) -> String {
         let mut out = String::new();
         for command in &self.commands {
-            text::wrap(&mut out, "command", &text::escape(command), 10);
+            text::wrap(&mut out, "command", &text::escape(command), 12);
         }
         if self.denials.is_empty() {
             out += "nothing was denied, as far as can be known\n";
@@ -82,13 +82,13 @@ impl Found {
                 _ => " (inferred)",
             };
             let what = format!("{}{times}{sure}", denial.what);
-            text::wrap(&mut out, &denial.layer, &text::escape(what), 10);
-            text::wrap(&mut out, "  why", &text::escape(&denial.reason), 10);
+            text::wrap(&mut out, &denial.layer, &text::escape(what), 12);
+            text::wrap(&mut out, "  why", &text::escape(&denial.reason), 12);
             if !denial.rule.is_empty() {
-                text::wrap(&mut out, "  rule", &text::escape(&denial.rule), 10);
+                text::wrap(&mut out, "  rule", &text::escape(&denial.rule), 12);
             }
             if !denial.remedy.is_empty() {
-                text::wrap(&mut out, "  to do", &text::escape_lines(&denial.remedy), 10);
+                text::wrap(&mut out, "  to do", &text::escape_lines(&denial.remedy), 12);
             }
         }
         if self.more > 0 {

@@ -21,6 +21,7 @@ pub struct SandboxBuilder {
     policy: Policy,
     pub(crate) hooks: Hooks,
     audit: Option<Audit>,
+    trace: bool,
 }
 
 impl SandboxBuilder {
@@ -126,6 +127,14 @@ impl SandboxBuilder {
         self
     }
 
+    /// Records as well which files programs ask for that the host has and the policy does not show, or shows for
+    /// reading only. Each call that names a file then takes about 10 µs more. Means nothing without
+    /// [`SandboxBuilder::audit`].
+    pub fn trace_files(mut self) -> Self {
+        self.trace = true;
+        self
+    }
+
     /// Checks the policy, looks at the host, and prepares every layer. Relative paths are taken
     /// from the current directory. No process is started and nothing on the host is changed.
     ///
@@ -134,6 +143,7 @@ impl SandboxBuilder {
     /// remedy.
     pub fn build(self) -> Result<Sandbox, BuildError> {
         let observe = match self.audit {
+            Some(_) if self.trace => Observe::Files,
             Some(_) => Observe::Programs,
             None => Observe::Nothing,
         };

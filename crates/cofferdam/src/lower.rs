@@ -114,10 +114,15 @@ impl Lowered {
         })
     }
 
+    /// Whether the record hears of files.
+    pub(crate) fn traces(&self) -> bool {
+        self.observe == Observe::Files && self.observer.is_none() && self.audit.is_some()
+    }
+
     /// Puts an environment up, recorded, in which nothing runs yet.
     pub(crate) fn put_up(&self) -> Result<(cofferdam_spawn::Session, Recorder), SpawnError> {
         let ear = match (&self.observer, self.observe) {
-            (None, Observe::Programs) => Some(Arc::new(Ear::default())),
+            (None, Observe::Programs | Observe::Files) => Some(Arc::new(Ear::default())),
             _ => None,
         };
         let observer = match (&self.observer, &ear) {

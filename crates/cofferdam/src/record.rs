@@ -18,6 +18,7 @@ mod network;
 mod remedy;
 mod shown;
 mod stderr;
+mod traced;
 
 pub(crate) use command::{Asked, CommandRecord, failed_before};
 pub(crate) use denials::Denials;
@@ -30,6 +31,7 @@ pub(crate) use shown::Shown;
 use calls::RefusedCalls;
 use denials::Mark;
 use families::Families;
+use traced::Traced;
 
 use crate::enforcement::LayerReport;
 use crate::error::SpawnError;
@@ -59,6 +61,8 @@ struct Inner {
     /// Which process belongs to which of them, in a session.
     families: Mutex<Families>,
     refused_calls: Mutex<RefusedCalls>,
+    /// Where files are traced.
+    traced: Option<Traced>,
     /// The host's number of process 1; 0 where it is not known.
     init: u32,
     /// Forks that were refused so far, of all commands.
@@ -84,6 +88,7 @@ impl Recorder {
                 running: Mutex::default(),
                 families: Mutex::default(),
                 refused_calls: Mutex::default(),
+                traced: lowered.traces().then(|| Traced::new(lowered.shown.clone())),
                 init: pid,
                 forks_refused: AtomicU64::new(0),
                 since: Instant::now(),

@@ -336,7 +336,9 @@ except OSError as error:
         listener.set_nonblocking(false).expect("blocking");
         thread::spawn(move || {
             let (mut stream, _) = listener.accept().expect("a connection");
-            write!(stream, "socket {index}").expect("write");
+            // In one piece: the other end reads once.
+            let text = format!("socket {index}");
+            stream.write_all(text.as_bytes()).expect("write");
         });
     }
     assert_eq!(

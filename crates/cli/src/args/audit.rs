@@ -95,6 +95,10 @@ pub(crate) struct RecordArguments {
     /// its own in the directory for such things, where the last 100 are kept
     #[arg(long, value_name = "FILE", conflicts_with = "no_record")]
     pub record: Option<PathBuf>,
+    /// Record as well which files of the host the command asks for and does not get, for `cofferdam why`; each call that
+    /// names a file takes about 10 µs more
+    #[arg(long, conflicts_with = "no_record")]
+    pub trace: bool,
     /// Record nothing
     #[arg(long)]
     pub no_record: bool,

@@ -159,6 +159,18 @@ fn why_explains_what_was_denied() {
     // What it says works: the control.
     let ended = run(&["--no-record", "--allow", "ptrace"], &["sh", "-c", script]);
     ended.expect(0);
+    // Files, where they are traced.
+    let file = "/var/lib/dpkg/status";
+    assert!(Path::new(file).exists(), "this test needs Debian's {file}");
+    let script = format!("cat {file}; true");
+    run(
+        &["--trace", "--record", recorded.file()],
+        &["sh", "-c", &script],
+    )
+    .expect(0);
+    let told = call(&["why", recorded.file()]).expect(0).stdout;
+    assert!(told.contains(&format!("--read {file}")), "{told}");
+    run(&["--no-record", "--read", file], &["cat", file]).expect(0);
     let quiet = Recorded::of("true");
     let told = call(&["why", quiet.file()]).expect(0).stdout;
     assert!(told.contains("nothing was denied"), "{told}");

@@ -157,6 +157,7 @@ impl CommandRecord {
         }
         self.taken(status.taken_away());
         self.recorder.tell_refused_of(self.context.command);
+        self.recorder.tell_untold_files();
         let _ = self
             .recorder
             .record(self.context.clone(), || Event::CommandEnded {

@@ -5,7 +5,7 @@ use super::{Inner, Recorder, convert, lock};
 use cofferdam_audit::Event;
 use cofferdam_audit::event::Context;
 use cofferdam_seccomp::Arch;
-use cofferdam_spawn::{Exec, Observer, Refused, family};
+use cofferdam_spawn::{Access, Exec, Observer, Refused, family};
 use cofferdam_sys::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -38,6 +38,12 @@ impl Observer for Ear {
     fn refused(&self, call: &Refused) {
         if let Some(recorder) = self.recorder() {
             recorder.refused(call);
+        }
+    }
+
+    fn access(&self, access: &Access) {
+        if let Some(recorder) = self.recorder() {
+            recorder.access(access);
         }
     }
 }
@@ -74,13 +80,7 @@ impl Recorder {
 
     /// Records a call that is refused, and adds it to what was refused.
     fn refused(&self, call: &Refused) {
-        let command = match self.is_alone() {
-            true => None,
-            false => {
-                let pid = family(call.pid).0;
-                lock(&self.inner.families).command_of(pid, self.inner.init, parent)
-            }
-        };
+        let command = self.command_of(call.pid);
         let call = Call {
             pid: call.pid,
             number: call.number,
@@ -90,6 +90,15 @@ impl Recorder {
         if let Some(times) = times {
             self.tell_refused(command, call, times);
         }
+    }
+
+    /// The command that a thread belongs to; none where it is not known, or the only one.
+    pub(super) fn command_of(&self, thread: u32) -> Option<u64> {
+        if self.is_alone() {
+            return None;
+        }
+        let pid = family(thread).0;
+        lock(&self.inner.families).command_of(pid, self.inner.init, parent)
     }
 
     /// Tells of the refused calls of a command that have not been told of; it has ended.
@@ -119,7 +128,7 @@ impl Recorder {
     }
 
     /// Where an event of this command belongs; of none, if it is not known.
-    fn context_of(&self, command: Option<u64>) -> Context {
+    pub(super) fn context_of(&self, command: Option<u64>) -> Context {
         if command.is_none() {
             return self.context_inside();
         }

@@ -129,7 +129,7 @@ impl Telling {
     pub(super) fn due(&mut self, now: Instant) -> Vec<Event> {
         let over = |window: &mut Window| now.saturating_duration_since(window.since) >= WINDOW;
         match self.window.take_if(over) {
-            Some(window) => self.close(window, now),
+            Some(window) => self.close(window, Some(now)),
             None => Vec::new(),
         }
     }
@@ -139,27 +139,32 @@ impl Telling {
         let Some(window) = self.window.take() else {
             return Vec::new();
         };
-        let now = window.since;
-        let told = self.close(window, now);
-        self.window = None;
-        told
+        self.close(window, None)
     }
 
     /// What was held back in a window. What was denied over and over in it has had its first times:
-    /// in the next one it is told once.
-    fn close(&mut self, window: Window, now: Instant) -> Vec<Event> {
-        let mut next = Window::new(now);
+    /// in the next one it is told once, and is part of what is told there. Without a next one it is part of
+    /// what this one may tell.
+    fn close(&mut self, mut window: Window, next: Option<Instant>) -> Vec<Event> {
+        let mut next = next.map(Window::new);
         let mut told = Vec::new();
         for (subject, repeated) in window.seen {
             let Some(held) = repeated.held else { continue };
-            told.push(held);
-            next.denied.told += 1;
-            next.seen.insert(subject, Repeated::told(FEW));
+            match &mut next {
+                Some(next) => {
+                    next.denied.told += 1;
+                    next.seen.insert(subject, Repeated::told(FEW));
+                    told.push(held);
+                }
+                None if window.denied.told < EACH => {
+                    window.denied.told += 1;
+                    told.push(held);
+                }
+                None => window.denied.leave(held),
+            }
         }
         told.sort_by_key(|event| event.at);
-        if !told.is_empty() {
-            self.window = Some(next);
-        }
+        self.window = next.filter(|_| !told.is_empty());
         let allowed = Decision::Allowed("the rules, the policy or the decision hook".into());
         let remedy = "each was denied as ever; find out what asks for so much";
         let denied = Decision::Denied(denial(Reason::Limit, remedy));
@@ -184,7 +189,7 @@ impl Window {
 impl Share {
     fn leave(&mut self, mut event: Event) {
         self.left += event.times;
-        self.last = Some(event.at);
+        self.last = self.last.max(Some(event.at));
         if let Some((sent, received, _)) = flow(&mut event.kind) {
             self.sent += *sent;
             self.received += *received;

@@ -1,0 +1,129 @@
+//! Files that programs name and do not get, where files are traced.
+
+use super::shown::{Shown, Sight};
+use super::{Recorder, convert, lock, remedy};
+use cofferdam_audit::{Denial, Event};
+use cofferdam_spawn::{Access, Intent};
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+/// Files of one environment that are told apart; more are counted.
+const MOST: usize = 1000;
+
+/// What is shown, and what was told of.
+#[derive(Debug)]
+pub(super) struct Traced {
+    shown: Shown,
+    told: Mutex<Told>,
+}
+
+#[derive(Debug, Default)]
+struct Told {
+    files: HashSet<(Option<u64>, String)>,
+    more: u64,
+}
+
+impl Traced {
+    pub(super) fn new(shown: Shown) -> Self {
+        Self {
+            shown,
+            told: Mutex::default(),
+        }
+    }
+}
+
+impl Recorder {
+    /// Records a file that a program asks for and will not get, once for each command.
+    pub(super) fn access(&self, access: &Access) {
+        let Some(traced) = &self.inner.traced else {
+            return;
+        };
+        let path = convert::path(&access.path);
+        let Some(refusal) = refusal(&traced.shown, &path, access.intent) else {
+            return;
+        };
+        // What is not there at all is not refused: programs look for many files that no host has.
+        if refusal.is_of_the_host && access.path.symlink_metadata().is_err() {
+            return;
+        }
+        let command = self.command_of(access.pid);
+        let mut told = lock(&traced.told);
+        if told.files.contains(&(command, path.clone())) {
+            return;
+        }
+        if told.files.len() >= MOST {
+            told.more += 1;
+            return;
+        }
+        told.files.insert((command, path.clone()));
+        drop(told);
+        let context = self.context_of(command);
+        if !refusal.is_of_the_host {
+            // What tells whether the host has a file stays in the record: programs may get to read the list of
+            // denials.
+            let mark = self.mark_of(context.command);
+            self.inner.denials.add(mark, refusal.denial.clone());
+        }
+        let _ = self.record(context, || Event::FileDenied {
+            pid: access.pid,
+            path,
+            times: 1,
+            denial: refusal.denial,
+        });
+    }
+
+    /// Records how many files were not told of.
+    pub(super) fn tell_untold_files(&self) {
+        let Some(traced) = &self.inner.traced else {
+            return;
+        };
+        let more = std::mem::take(&mut lock(&traced.told).more);
+        if more > 0 {
+            let _ = self.record(self.context_inside(), || Event::Suppressed {
+                kind: "file_denied".into(),
+                count: more,
+            });
+        }
+    }
+}
+
+struct Refusal {
+    denial: Denial,
+    /// It is one only if the host has the file.
+    is_of_the_host: bool,
+}
+
+/// Why a program does not get a file, from what is shown.
+fn refusal(shown: &Shown, path: &str, intent: Intent) -> Option<Refusal> {
+    let changes = matches!(intent, Intent::Write | Intent::Create | Intent::Remove);
+    let verb = match intent {
+        Intent::Metadata => "look at",
+        Intent::Execute => "execute",
+        Intent::Socket => "connect to",
+        _ if changes => "write",
+        _ => "read",
+    };
+    let (reason, remedy, is_of_the_host) = match shown.sight(path) {
+        Sight::Read if changes => ("it is shown for reading only", remedy::write(path), false),
+        Sight::Hidden => ("a rule hides it", remedy::unhide(), true),
+        Sight::Absent => {
+            let remedy = match changes {
+                true => remedy::write(path),
+                false => remedy::read(path),
+            };
+            let reason = match shown.is_view() {
+                true => "no rule shows it, so that it does not exist inside",
+                false => "no rule allows it",
+            };
+            (reason, remedy, true)
+        }
+        _ => return None,
+    };
+    let denial = Denial::certain(shown.layer(), format!("{verb} {path}"), reason);
+    // The program can have named another file by the time the kernel looks.
+    let denial = denial.remedy(remedy).inferred();
+    Some(Refusal {
+        denial,
+        is_of_the_host,
+    })
+}
