@@ -97,6 +97,23 @@ impl Drop for Running {
     }
 }
 
+/// Ends the program before what passes its streams on, so that nothing of both is left.
+impl Drop for Child {
+    fn drop(&mut self) {
+        let alone = self.running.process.init_id().is_some();
+        if !alone || self.relays.iter().all(Option::is_none) {
+            return;
+        }
+        self.running.process.end();
+        for relay in self.relays.iter_mut().filter_map(Option::take) {
+            // Where nobody reads what the program wrote, it goes on.
+            if ends_within(&relay, RELAY) {
+                let _ = relay.join();
+            }
+        }
+    }
+}
+
 /// How long the end of a program is awaited that was dropped and killed.
 const DROPPED: Duration = Duration::from_secs(2);
 
