@@ -3,7 +3,7 @@
 use crate::args::RecordArguments;
 use crate::text;
 use cofferdam::audit::Redactor;
-use cofferdam::audit::log::{LogOptions, SigningKey};
+use cofferdam::audit::log::{LogOptions, SigningKey, SyncPolicy};
 use cofferdam::{Audit, Policy, Secret, SecretSource};
 use std::ffi::OsString;
 use std::fs;
@@ -71,7 +71,12 @@ fn begin(file: Option<&Path>, policy: &Policy) -> Result<Audit, RecordError> {
             fresh(&directory)?
         }
     };
-    let log = LogOptions::new(path).key(key).open()?;
+    let sync = match file {
+        Some(_) => SyncPolicy::default(),
+        // What a run waits for the disk would be more than all else of it; only a crash of the machine loses it.
+        None => SyncPolicy::Never,
+    };
+    let log = LogOptions::new(path).key(key).sync(sync).open()?;
     let redactor = Redactor::builder().build();
     for secret in &policy.secrets {
         hide(&redactor, secret);

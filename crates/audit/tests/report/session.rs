@@ -112,8 +112,8 @@ fn install(s: &mut Script) {
                 INIT,
                 &["node", "/usr/share/npm/bin/npm-cli.js", "ci", "--no-audit"],
             );
-            s.secret("NPM_TOKEN", "registry.npmjs.org");
-            s.connect("registry.npmjs.org", 41_000, 18_734_112);
+            s.secret("NPM_TOKEN", "registry.example.org");
+            s.connect("registry.example.org", 41_000, 18_734_112);
             let shell = s.exec(npm, &["sh", "-c", "node ./postinstall.js"]);
             let script = s.exec(shell, &["node", "./postinstall.js"]);
             overreach(s, script);

@@ -157,7 +157,7 @@ fn hosts_have_their_bytes() {
     );
     let expected = json!([
         [
-            "registry.npmjs.org NPM_TOKEN",
+            "registry.example.org NPM_TOKEN",
             "1",
             "0",
             "0",

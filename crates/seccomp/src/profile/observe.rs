@@ -93,13 +93,21 @@ impl Profile {
         for (name, rule) in &mut self.names {
             *rule = match name.as_str() {
                 "execve" | "execveat" => continue,
-                name if traced.contains(&name) => rule.map(trace),
+                name if traced.contains(&name) => rule.map(hear),
                 _ => rule.map(refuse),
             };
         }
-        // A refused number could be that of a traced call, which the listener lets go on.
-        for rule in self.numbers.values_mut().filter(|_| traced.is_empty()) {
-            *rule = rule.map(refuse);
+        // The listener lets these go on, so what is refused of them by number must not wait for it.
+        let goes_on = |number: u32| {
+            let names = Arch::ALL.iter().filter_map(|arch| arch.name(number));
+            names
+                .into_iter()
+                .any(|name| ["execve", "execveat"].contains(&name) || traced.contains(&name))
+        };
+        for (number, rule) in &mut self.numbers {
+            if !goes_on(*number) {
+                *rule = rule.map(refuse);
+            }
         }
         self.default = refuse(self.default);
         self.unassigned = refuse(self.unassigned);
@@ -143,16 +151,8 @@ impl Profile {
     }
 }
 
-/// The answer to executing a program.
+/// The answer to a call that the listener lets go on: what is refused must not wait for it.
 fn hear(action: Action) -> Action {
-    match action {
-        Action::Allow | Action::Log => Action::Notify,
-        other => refuse(other),
-    }
-}
-
-/// The answer to a call that names files.
-fn trace(action: Action) -> Action {
     match action {
         Action::Allow | Action::Log => Action::Notify,
         other => other,
@@ -230,6 +230,36 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn a_program_that_may_not_be_executed_does_not_wait_for_who_lets_it_go_on() {
+        let refused = Rule::always(Action::EPERM);
+        let some = Rule::allow_if([Condition::dword_eq(4, 0)]).otherwise(Action::EPERM);
+        let number = |name| Arch::native().number(name).expect("a call");
+        let profiles = [
+            Profile::general()
+                .rule("execve", refused.clone())
+                .rule("execveat", some.clone()),
+            Profile::general()
+                .rule_for_number(number("execve"), refused.clone())
+                .rule_for_number(number("execveat"), some),
+            Profile::new(Action::EPERM)
+                .rule("execveat", Rule::allow_if([Condition::dword_eq(4, 0)])),
+        ];
+        for profile in profiles {
+            for heard in [profile.clone().observed(MARK), profile.clone().traced(MARK)] {
+                assert_eq!(decide(&heard, "execve", [0; 6]), Action::EPERM);
+                let flags = |flags| decide(&heard, "execveat", [4, 1, 2, 3, flags, 0]);
+                assert_eq!(flags(0x1000), Action::EPERM);
+                assert!(matches!(flags(0), Action::Notify | Action::Allow));
+            }
+        }
+        let by_number = Profile::general().rule_for_number(number("openat"), refused);
+        assert_eq!(
+            decide(&by_number.traced(MARK), "openat", [0; 6]),
+            Action::EPERM
+        );
     }
 
     #[test]
