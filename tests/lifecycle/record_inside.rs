@@ -1,7 +1,7 @@
 //! What is recorded of programs inside: what they execute, and calls that they are refused.
 
 use crate::recorded::{Recorded, recorded, under};
-use crate::support::sh;
+use crate::support::{sh, within};
 use cofferdam::audit::event::Context;
 use cofferdam::audit::{Event, OnFailure};
 use cofferdam::{Confidence, Sandbox, SandboxBuilder};
@@ -80,13 +80,20 @@ fn programs_of_a_session_belong_to_their_commands() {
         let span = one.span.map(|span| span.to_string());
         assert_eq!(span, Some(format!("00f067aa0ba902b{number}")));
     }
-    let daemon = "setsid sh -c 'sleep 0.3; exec /bin/echo late' & /bin/true";
+    // Its parents are there until it has executed something, and gone when it executes the next.
+    let daemon = "setsid sh -c 'touch /tmp/ready; sleep 0.3; exec /bin/echo late' & \
+                  until [ -e /tmp/ready ]; do :; done";
     session
         .command("sh")
         .args(["-c", daemon])
         .status()
         .expect("the shell");
-    thread::sleep(Duration::from_millis(600));
+    let late = || {
+        execs(&entries)
+            .into_iter()
+            .find(|(argv, ..)| argv == "/bin/echo late")
+    };
+    assert!(within(Duration::from_secs(20), || late().is_some()));
     assert!(of("/bin/echo late").command.is_some());
 }
 

@@ -257,7 +257,7 @@ fn a_program_that_waits_ends_with_its_sandbox() {
     impl Observer for Slow {
         fn exec(&self, exec: &Exec) -> Result<(), Errno> {
             if exec.path.as_deref() == Some(b"/bin/true") {
-                std::thread::sleep(Duration::from_secs(1));
+                std::thread::sleep(Duration::from_secs(3));
             }
             Ok(())
         }
@@ -276,7 +276,7 @@ fn a_program_that_waits_ends_with_its_sandbox() {
     let start = Instant::now();
     drop(process);
     assert!(
-        start.elapsed() < Duration::from_millis(700),
+        start.elapsed() < Duration::from_secs(2),
         "{:?}",
         start.elapsed()
     );
