@@ -49,8 +49,8 @@ pub(crate) fn of_run(
     }
     match begin(arguments.record.as_deref(), policy) {
         Ok(audit) => Ok(Some(audit)),
-        // Without a home there is no place, which nobody has asked for.
-        Err(error @ RecordError::NoPlace(_)) if arguments.record.is_none() => {
+        // Nobody has asked for it: where there is no home, or none that can be written, programs run all the same.
+        Err(error) if arguments.record.is_none() => {
             text::complain(format_args!("not recorded: {error}"), &[]);
             Ok(None)
         }

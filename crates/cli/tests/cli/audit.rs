@@ -197,6 +197,24 @@ fn nothing_runs_that_cannot_be_recorded() {
 }
 
 #[test]
+fn without_a_place_for_records_programs_run_and_it_is_said() {
+    let mut command = cofferdam();
+    command
+        .env("HOME", "/nonexistent/home")
+        .env_remove("XDG_STATE_HOME");
+    let ended = crate::common::end(command.args(["run", "--", "true"])).expect(0);
+    let data = fs::metadata("/proc/self").expect("this process");
+    let is_root = std::os::unix::fs::MetadataExt::uid(&data) == 0;
+    // The place of root does not depend on its home.
+    assert_eq!(
+        ended.stderr.contains("not recorded"),
+        !is_root,
+        "{}",
+        ended.stderr
+    );
+}
+
+#[test]
 fn secrets_are_not_recorded() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("record.jsonl");
