@@ -42,7 +42,9 @@ impl Person {
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(base.path(), mode).expect("a mode");
         let program = base.path().join("cofferdam");
-        fs::copy(env!("CARGO_BIN_EXE_cofferdam"), &program).expect("a copy");
+        // By another process: a child of this one that has the copy open for writing for a moment would keep it
+        // from being executed (ETXTBSY).
+        end(Command::new("cp").args([env!("CARGO_BIN_EXE_cofferdam"), text(&program)])).expect(0);
         for name in ["home/project", "home/.ssh", "conf", "data/old", "data/new"] {
             fs::create_dir_all(base.path().join(name)).expect("a directory");
         }
