@@ -5,7 +5,8 @@ use crate::compose;
 use crate::failure::RunFailure;
 use crate::signals::Signals;
 use crate::{exit, hint, run, text};
-use cofferdam::learn::{LearnError, Learned, Learner};
+use cofferdam::learn::{LearnError, Learned, Learner, Learning};
+use cofferdam::{Child, ExitStatus, SpawnError};
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
@@ -43,31 +44,24 @@ pub(crate) fn learn(arguments: &RunArguments, file: &Path) -> Result<u8, RunFail
     let file = here.join(file);
     check(&file, arguments.learning.force)?;
     let learner = Learner::new(workspace).environment(policy.environment);
-    let learning = learner.build().map_err(LearnFailure::Learn)?;
-    let sandbox = learning.sandbox();
+    // What cannot be learned is said before anything else.
+    let mut learning = learner.clone().build().map_err(LearnFailure::Learn)?;
     text::note(
         "cofferdam: learning: this run uses and changes your files as one without a sandbox does; nothing leaves \
          this machine\n",
     );
     let signals = Signals::catch().map_err(RunFailure::Signals)?;
-    let (program, rest) = arguments
-        .command
-        .split_first()
-        .ok_or(RunFailure::NoCommand)?;
-    let mut command = sandbox.command(program);
-    command.args(rest);
-    let spawn = |command: &mut cofferdam::Command| {
-        command.spawn().map_err(|error| {
-            let mut hints = hint::for_spawn(&error, sandbox.policy());
-            if is_root() {
-                hints.push(
-                    "learn as an ordinary user: for root every file system here has to be id-mapped".into(),
-                );
+    let mut tries = 0;
+    let (child, status) = loop {
+        tries += 1;
+        match attempt(&learning, arguments, &signals) {
+            // Files of the host that were to be hidden can have gone meanwhile.
+            Err(RunFailure::Spawn { error, .. }) if tries < TRIES && !is_of_program(&error) => {
+                learning = learner.clone().build().map_err(LearnFailure::Learn)?;
             }
-            RunFailure::Spawn { hints, error }
-        })
+            done => break done?,
+        }
     };
-    let (child, status) = run::beside(spawn, &mut command, &signals)?;
     signals.release();
     if arguments.report.enforcement {
         text::note(&text::escape_lines(child.enforcement()));
@@ -86,6 +80,44 @@ pub(crate) fn learn(arguments: &RunArguments, file: &Path) -> Result<u8, RunFail
     let programs = observations.programs().count();
     tell(&file, files, programs, &learned);
     Ok(exit::of_status(&status))
+}
+
+/// How often the host's files are looked at, where they change meanwhile.
+const TRIES: usize = 5;
+
+/// Runs the command once.
+fn attempt(
+    learning: &Learning,
+    arguments: &RunArguments,
+    signals: &Signals,
+) -> Result<(Child, ExitStatus), RunFailure> {
+    let sandbox = learning.sandbox();
+    let (program, rest) = arguments
+        .command
+        .split_first()
+        .ok_or(RunFailure::NoCommand)?;
+    let mut command = sandbox.command(program);
+    command.args(rest);
+    let spawn = |command: &mut cofferdam::Command| {
+        command.spawn().map_err(|error| {
+            let mut hints = hint::for_spawn(&error, sandbox.policy());
+            if is_root() {
+                hints.push(
+                    "learn as an ordinary user: for root every file system here has to be id-mapped".into(),
+                );
+            }
+            RunFailure::Spawn { hints, error }
+        })
+    };
+    run::beside(spawn, &mut command, signals)
+}
+
+/// Whether the program could not be started, and not the sandbox put up.
+fn is_of_program(error: &SpawnError) -> bool {
+    matches!(
+        error,
+        SpawnError::NotFound { .. } | SpawnError::NotExecutable { .. } | SpawnError::Nul { .. }
+    )
 }
 
 fn is_root() -> bool {

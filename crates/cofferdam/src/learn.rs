@@ -141,7 +141,7 @@ impl Learner {
             match builder.build_traced(heard) {
                 Ok(sandbox) => return Ok(Learning { sandbox, collector }),
                 // A socket that was to be hidden has gone meanwhile.
-                Err(BuildError::View(_)) if tries < TRIES => {}
+                Err(BuildError::View(_) | BuildError::Landlock(_)) if tries < TRIES => {}
                 Err(error) => return Err(error.into()),
             }
         }
