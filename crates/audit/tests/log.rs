@@ -368,3 +368,29 @@ fn filters() {
     assert_eq!(count(Filter::new().until(SystemTime::UNIX_EPOCH)), 0);
     assert_eq!(count(Filter::new().since(SystemTime::UNIX_EPOCH)), 6);
 }
+
+#[test]
+fn those_who_make_a_key_at_one_time_have_the_same() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for round in 0..20 {
+        let path = directory.path().join(format!("key-{round}"));
+        let start = std::sync::Barrier::new(8);
+        let keys: Vec<_> = std::thread::scope(|scope| {
+            let one = || {
+                start.wait();
+                SigningKey::load_or_generate(&path).expect("a key").public()
+            };
+            let threads: Vec<_> = (0..8).map(|_| scope.spawn(one)).collect();
+            threads
+                .into_iter()
+                .map(|thread| thread.join().expect("a key"))
+                .collect()
+        });
+        assert!(keys.iter().all(|key| *key == keys[0]));
+    }
+    // Nothing but the keys is left.
+    let left = std::fs::read_dir(directory.path())
+        .expect("entries")
+        .count();
+    assert_eq!(left, 20);
+}

@@ -13,6 +13,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use zeroize::Zeroizing;
 
 /// Ahead of what is signed, so that the signature means nothing anywhere else.
@@ -104,18 +105,22 @@ impl SigningKey {
             path: path.to_owned(),
             source,
         };
+        // Beside its place, so that whoever looks there finds a whole key or none.
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let mut new = path.as_os_str().to_owned();
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        new.push(format!(".{}-{number}.new", std::process::id()));
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = open(path, flags, Mode::RUSR | Mode::WUSR).map_err(|error| io(error.into()))?;
+        let file = open(&new, flags, Mode::RUSR | Mode::WUSR).map_err(|error| io(error.into()))?;
         let mut file = File::from(file);
         let written = file
             .write_all(self.to_pem().as_bytes())
-            .and_then(|()| file.sync_all());
-        written.map_err(|error| {
-            // Half a key is of no use, and in the way of the next attempt.
-            let _ = std::fs::remove_file(path);
-            io(error)
-        })
+            .and_then(|()| file.sync_all())
+            // link(2) takes no place that is taken.
+            .and_then(|()| std::fs::hard_link(&new, path));
+        let _ = std::fs::remove_file(&new);
+        written.map_err(io)
     }
 
     /// Reads the key of the file, or makes one and writes it there.
