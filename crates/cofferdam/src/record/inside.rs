@@ -80,7 +80,11 @@ impl Recorder {
 
     /// Records a call that is refused, and adds it to what was refused.
     fn refused(&self, call: &Refused) {
-        let command = self.command_of(call.pid);
+        // Asked for only where it tells anything: that takes calls.
+        let command = match self.is_alone() {
+            true => None,
+            false => self.command_of(family(call.pid).0),
+        };
         let call = Call {
             pid: call.pid,
             number: call.number,
@@ -92,12 +96,11 @@ impl Recorder {
         }
     }
 
-    /// The command that a thread belongs to; none where it is not known, or the only one.
-    pub(super) fn command_of(&self, thread: u32) -> Option<u64> {
+    /// The command that a process belongs to; none where it is not known, or the only one.
+    pub(super) fn command_of(&self, pid: u32) -> Option<u64> {
         if self.is_alone() {
             return None;
         }
-        let pid = family(thread).0;
         lock(&self.inner.families).command_of(pid, self.inner.init, parent)
     }
 

@@ -1,5 +1,6 @@
 //! What of the host a program sees, as a question about paths.
 
+use super::remedy;
 use cofferdam_policy::{Access, Symlink, ViewEntry};
 use std::path::{Component, Path, PathBuf};
 
@@ -86,6 +87,22 @@ impl Shown {
     /// Whether a path that is not shown looks as if it did not exist.
     pub(super) fn is_view(&self) -> bool {
         self.view
+    }
+
+    /// Why a program does not get a path that it wants to read or, with `changes`, to change, and what would help.
+    pub(super) fn refuses(&self, path: &str, changes: bool) -> Option<(&'static str, String)> {
+        let reason = match self.sight(path) {
+            Sight::Read if changes => "it is shown for reading only",
+            Sight::Hidden => return Some(("a rule hides it", remedy::unhide())),
+            Sight::Absent if self.view => "no rule shows it, so that it does not exist inside",
+            Sight::Absent => "no rule allows it",
+            _ => return None,
+        };
+        let remedy = match changes {
+            true => remedy::write(path),
+            false => remedy::read(path),
+        };
+        Some((reason, remedy))
     }
 
     /// What a program can do with a path: that of the nearest entry above.

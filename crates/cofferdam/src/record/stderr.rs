@@ -132,30 +132,18 @@ fn about_file(lowered: &Lowered, line: &str, low: &str) -> Option<Inferred> {
     let path = path(line, read_only.or(refused).or(missing)?)?;
     let shown = &lowered.shown;
     let changing = read_only.is_some() || CHANGING.iter().any(|word| low.contains(word));
-    let refuse = |what: &str, reason: &str, remedy: String| {
-        let denial = Denial::certain(shown.layer(), format!("{what} {path}"), reason);
-        Some(About::File(path.to_owned()).denied(denial.remedy(remedy)))
-    };
-    match shown.sight(path) {
-        Sight::Read if read_only.is_some() || (refused.is_some() && changing) => {
-            refuse("write", "it is shown for reading only", remedy::write(path))
-        }
-        Sight::Hidden => refuse("open", "a rule hides it", remedy::unhide()),
+    let (what, changes) = match shown.sight(path) {
+        Sight::Read if read_only.is_some() || (refused.is_some() && changing) => ("write", true),
+        Sight::Hidden => ("open", changing),
         // Without a view what does not exist is told as such.
-        Sight::Absent if missing.is_some() && !shown.is_view() => None,
-        Sight::Absent => {
-            let (what, remedy) = match changing {
-                true => ("write", remedy::write(path)),
-                false => ("read", remedy::read(path)),
-            };
-            let reason = match shown.is_view() {
-                true => "no rule shows it, so that it does not exist inside",
-                false => "no rule allows it",
-            };
-            refuse(what, reason, remedy)
-        }
-        _ => None,
-    }
+        Sight::Absent if missing.is_some() && !shown.is_view() => return None,
+        Sight::Absent if changing => ("write", true),
+        Sight::Absent => ("read", false),
+        _ => return None,
+    };
+    let (reason, remedy) = shown.refuses(path, changes)?;
+    let denial = Denial::certain(shown.layer(), format!("{what} {path}"), reason);
+    Some(About::File(path.to_owned()).denied(denial.remedy(remedy)))
 }
 
 /// The absolute path that a line is about, where its error stands at `error`: one in quotes, else the last

@@ -1,7 +1,7 @@
 //! Files that programs name and do not get, where files are traced.
 
 use super::shown::{Shown, Sight};
-use super::{Recorder, convert, lock, remedy};
+use super::{Recorder, convert, lock};
 use cofferdam_audit::{Denial, Event};
 use cofferdam_spawn::{Access, Intent};
 use std::collections::HashSet;
@@ -103,22 +103,8 @@ fn refusal(shown: &Shown, path: &str, intent: Intent) -> Option<Refusal> {
         _ if changes => "write",
         _ => "read",
     };
-    let (reason, remedy, is_of_the_host) = match shown.sight(path) {
-        Sight::Read if changes => ("it is shown for reading only", remedy::write(path), false),
-        Sight::Hidden => ("a rule hides it", remedy::unhide(), true),
-        Sight::Absent => {
-            let remedy = match changes {
-                true => remedy::write(path),
-                false => remedy::read(path),
-            };
-            let reason = match shown.is_view() {
-                true => "no rule shows it, so that it does not exist inside",
-                false => "no rule allows it",
-            };
-            (reason, remedy, true)
-        }
-        _ => return None,
-    };
+    let is_of_the_host = shown.sight(path) != Sight::Read;
+    let (reason, remedy) = shown.refuses(path, changes)?;
     let denial = Denial::certain(shown.layer(), format!("{verb} {path}"), reason);
     // The program can have named another file by the time the kernel looks.
     let denial = denial.remedy(remedy).inferred();
