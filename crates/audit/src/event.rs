@@ -318,6 +318,25 @@ pub struct Network {
     pub denial: Option<Denial>,
 }
 
+impl Network {
+    /// A decision of which no more is known than this: no figures, no rule, no denial.
+    pub fn new(what: NetworkAct, host: impl Into<String>, port: Option<u16>) -> Self {
+        Self {
+            what,
+            host: host.into(),
+            port,
+            address: None,
+            request: None,
+            sent: 0,
+            received: 0,
+            duration_us: 0,
+            rule: String::new(),
+            times: 1,
+            denial: None,
+        }
+    }
+}
+
 /// What a decision about the network was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -30,21 +30,12 @@ pub fn note(name: &str) -> Event {
 
 pub fn denied() -> Event {
     Event::Network(Network {
-        what: NetworkAct::Connection,
-        host: "evil.example".to_owned(),
-        port: Some(443),
-        address: None,
-        request: None,
-        sent: 0,
-        received: 0,
-        duration_us: 0,
-        rule: String::new(),
-        times: 1,
         denial: Some(Denial::certain(
             "network",
             "connect to evil.example:443",
             "no rule allows it",
         )),
+        ..Network::new(NetworkAct::Connection, "evil.example", Some(443))
     })
 }
 

@@ -233,17 +233,8 @@ impl About {
                 denial,
             },
             About::Network(host) => Event::Network(Network {
-                what: NetworkAct::Connection,
-                host: host.unwrap_or_default(),
-                port: None,
-                address: None,
-                request: None,
-                sent: 0,
-                received: 0,
-                duration_us: 0,
-                rule: String::new(),
-                times: 1,
                 denial: Some(denial),
+                ..Network::new(NetworkAct::Connection, host.unwrap_or_default(), None)
             }),
             About::Limit(limit) => Event::LimitHit {
                 limit: limit.into(),

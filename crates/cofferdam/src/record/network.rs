@@ -149,21 +149,8 @@ fn is_flow(kind: &EventKind) -> bool {
 
 /// An event in the record's words.
 fn told(event: &Event) -> Option<Network> {
-    let new = |what, host: String, port| Network {
-        what,
-        host,
-        port,
-        address: None,
-        request: None,
-        sent: 0,
-        received: 0,
-        duration_us: 0,
-        rule: String::new(),
-        times: event.times,
-        denial: None,
-    };
     let mut network = match &event.kind {
-        EventKind::Lookup { name, .. } => new(NetworkAct::Lookup, name.clone(), None),
+        EventKind::Lookup { name, .. } => Network::new(NetworkAct::Lookup, name.clone(), None),
         EventKind::Connection {
             host,
             port,
@@ -176,7 +163,7 @@ fn told(event: &Event) -> Option<Network> {
             sent: *sent,
             received: *received,
             duration_us: super::convert::micros(*duration),
-            ..new(NetworkAct::Connection, host.to_string(), Some(*port))
+            ..Network::new(NetworkAct::Connection, host.to_string(), Some(*port))
         },
         EventKind::Request {
             host,
@@ -186,9 +173,9 @@ fn told(event: &Event) -> Option<Network> {
             ..
         } => Network {
             request: Some([method.clone(), path.clone()]),
-            ..new(NetworkAct::Request, host.to_string(), Some(*port))
+            ..Network::new(NetworkAct::Request, host.to_string(), Some(*port))
         },
-        EventKind::Signature { key } => new(NetworkAct::Signature, key.clone(), None),
+        EventKind::Signature { key } => Network::new(NetworkAct::Signature, key.clone(), None),
         EventKind::Forward {
             host,
             sent,
@@ -199,7 +186,7 @@ fn told(event: &Event) -> Option<Network> {
             sent: *sent,
             received: *received,
             duration_us: super::convert::micros(*duration),
-            ..new(NetworkAct::Forward, host.to_string(), None)
+            ..Network::new(NetworkAct::Forward, host.to_string(), None)
         },
         EventKind::Publish {
             from,
@@ -212,11 +199,12 @@ fn told(event: &Event) -> Option<Network> {
             sent: *sent,
             received: *received,
             duration_us: super::convert::micros(*duration),
-            ..new(NetworkAct::Publish, from.ip().to_string(), Some(*port))
+            ..Network::new(NetworkAct::Publish, from.ip().to_string(), Some(*port))
         },
-        EventKind::Proxy { protocol } => new(NetworkAct::Proxy, (*protocol).into(), None),
+        EventKind::Proxy { protocol } => Network::new(NetworkAct::Proxy, *protocol, None),
         _ => return None,
     };
+    network.times = event.times;
     match &event.decision {
         Decision::Allowed(rule) => network.rule.clone_from(rule),
         Decision::Denied(denied) => network.denial = Some(denial(&event.kind, denied)),
