@@ -288,6 +288,14 @@ fn imitating_the_server_gives_nothing() {
     );
 }
 
+/// Waits until what was killed is gone: a process counts until it has been reaped.
+fn has_room(session: &Session) {
+    let until = Instant::now() + PATIENCE;
+    while session.command("true").status().is_err() {
+        assert!(Instant::now() < until, "what was killed goes on");
+    }
+}
+
 #[test]
 fn a_crowd_under_the_limit_of_processes_is_ended_with_its_starter() {
     let session = start(wall().limits(|limits| limits.processes(60)));
@@ -296,6 +304,7 @@ fn a_crowd_under_the_limit_of_processes_is_ended_with_its_starter() {
     assert!(matches!(error, SpawnError::Host(_)), "{error:?}");
     crowd.kill().expect("kill");
     crowd.wait().expect("wait");
+    has_room(&session);
     serves(&session);
     // One that goes on forking.
     let bomb = "exec 2>/dev/null; bomb() { while :; do bomb & done; }; bomb & read line";
@@ -308,10 +317,7 @@ fn a_crowd_under_the_limit_of_processes_is_ended_with_its_starter() {
     std::thread::sleep(Duration::from_millis(300));
     child.kill().expect("kill");
     child.wait().expect("wait");
-    let until = Instant::now() + PATIENCE;
-    while session.command("true").status().is_err() {
-        assert!(Instant::now() < until, "the bomb goes on");
-    }
+    has_room(&session);
     serves(&session);
     // The control: without the limit there is room for one more.
     let session = start(wall());
