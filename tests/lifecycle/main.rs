@@ -6,6 +6,7 @@ mod denials;
 mod direct;
 mod ending;
 mod enforcement;
+mod kernel_log;
 mod limits;
 mod overlay;
 mod pool;

@@ -172,6 +172,23 @@ pub enum Event {
         /// The denial.
         denial: Denial,
     },
+    /// Landlock refused anything but a file: a signal, a socket, a port, tracing. Known where the kernel's audit log is
+    /// read.
+    AccessDenied {
+        /// The host's process id, where it is known.
+        #[serde(default, skip_serializing_if = "is_zero_u32")]
+        pid: u32,
+        /// The right that was missing, as the kernel names it: `scope.signal`.
+        right: String,
+        /// What it was about, as far as it is known.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        object: String,
+        /// How often, if more than once in short time.
+        #[serde(default = "one", skip_serializing_if = "is_one")]
+        times: u64,
+        /// The denial.
+        denial: Denial,
+    },
     /// A file was changed, as seen after a command or session.
     FileChanged {
         /// The path inside.

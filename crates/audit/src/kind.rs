@@ -18,6 +18,7 @@ impl Event {
             Self::Network(_) => "network",
             Self::SyscallDenied { .. } => "syscall_denied",
             Self::FileDenied { .. } => "file_denied",
+            Self::AccessDenied { .. } => "access_denied",
             Self::FileChanged { .. } => "file_changed",
             Self::SecretUsed { .. } => "secret_used",
             Self::LimitHit { .. } => "limit_hit",
@@ -34,6 +35,7 @@ impl Event {
         match self {
             Self::SyscallDenied { denial, .. }
             | Self::FileDenied { denial, .. }
+            | Self::AccessDenied { denial, .. }
             | Self::LimitHit { denial, .. } => Some(denial),
             Self::Network(network) => network.denial.as_ref(),
             _ => None,

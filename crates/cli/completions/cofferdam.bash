@@ -1010,7 +1010,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__plan)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --record --no-record --trace --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --json --tty --record --no-record --trace --kernel-log --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1414,7 +1414,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__run)
-            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --record --trace --no-record --learn --force --enforcement --usage --help"
+            opts="-w -e -p -t -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --tty --record --trace --kernel-log --no-record --learn --force --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1572,7 +1572,7 @@ _cofferdam() {
             return 0
             ;;
         cofferdam__subcmd__shell)
-            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --record --trace --no-record --enforcement --usage --help"
+            opts="-w -e -p -h --workspace --overlay --upper --read --write --hide --toolchains --no-toolchains --no-protect --protect --unprotect --root --image --root-access --env --network --deny-network --package-clients --secret --publish --forward --ssh-agent --memory --processes --cpus --timeout --policy --restrict --syscalls --allow --require --prefer --off --apply --apply-risky --diff --save --from --record --trace --kernel-log --no-record --enforcement --usage --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

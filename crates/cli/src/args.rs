@@ -151,6 +151,9 @@ pub(crate) struct PlanArguments {
     pub trace: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]
+    pub kernel_log: bool,
+    /// Taken so that a run's line can be repeated; changes nothing
+    #[arg(long, hide = true)]
     pub enforcement: bool,
     /// Taken so that a run's line can be repeated; changes nothing
     #[arg(long, hide = true)]

@@ -84,6 +84,9 @@ impl Launch {
             if record.trace {
                 builder = builder.trace_files();
             }
+            if record.kernel_log {
+                builder = builder.kernel_log();
+            }
         }
         Ok(Self {
             sandbox: builder

@@ -52,7 +52,9 @@ impl Found {
             return;
         };
         let times = match &record.event {
-            Event::SyscallDenied { times, .. } | Event::FileDenied { times, .. } => *times,
+            Event::SyscallDenied { times, .. }
+            | Event::FileDenied { times, .. }
+            | Event::AccessDenied { times, .. } => *times,
             Event::Network(network) => network.times,
             _ => 1,
         };

@@ -2,11 +2,12 @@
 
 use crate::egress::{Egress, Hooks};
 use crate::error::BuildError;
-use crate::lower::{self, Hears, Lowered, Observe, Start};
+use crate::lower::{self, Heard, Hears, Lowered, Observe, Start};
+use crate::record::KernelLog;
 use crate::sandbox::Sandbox;
 use cofferdam_audit::Audit;
 use cofferdam_policy::{
-    Environment, Filesystem, Identity, Layers, Limits, Network, Policy, Secret, Syscalls,
+    Environment, Filesystem, Identity, Layer, Layers, Limits, Network, Policy, Secret, Syscalls,
 };
 use cofferdam_spawn::Observer;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub struct SandboxBuilder {
     pub(crate) hooks: Hooks,
     audit: Option<Audit>,
     trace: bool,
+    kernel_log: bool,
 }
 
 impl SandboxBuilder {
@@ -135,6 +137,19 @@ impl SandboxBuilder {
         self
     }
 
+    /// Records as well what Landlock refuses, as the kernel tells it in the audit log of the whole machine (Linux 6.15,
+    /// landlock(7)): files, ports, signals, sockets, each with the right that was missing. Means nothing without
+    /// [`SandboxBuilder::audit`].
+    ///
+    /// For this the host has to run as root, not in a container, and the log has to be switched on
+    /// (`auditctl -e 1`); else [`SandboxBuilder::build`] fails. Programs inside can then write to that log as fast as
+    /// they are refused: think of its limits (`auditctl -r`). Each command's end waits up to half a second, as a rule
+    /// 20 ms, until the kernel has told all.
+    pub fn kernel_log(mut self) -> Self {
+        self.kernel_log = true;
+        self
+    }
+
     /// Checks the policy, looks at the host, and prepares every layer. Relative paths are taken
     /// from the current directory. No process is started and nothing on the host is changed.
     ///
@@ -163,6 +178,20 @@ impl SandboxBuilder {
         policy.validate()?;
         let egress = Egress::start(&mut policy, &self.hooks, self.audit.as_ref())?;
         let start = Start::default();
-        lower::lower(policy, &start, egress, self.audit, observe)
+        let kernel_log = match self.kernel_log && self.audit.is_some() {
+            true => Some(KernelLog::open().map_err(|error| BuildError::Unavailable {
+                layer: Layer::Landlock,
+                feature: "what it refuses, in the kernel's audit log".into(),
+                reason: error.to_string(),
+                remedy: error.remedy().to_owned(),
+            })?),
+            false => None,
+        };
+        let heard = Heard {
+            audit: self.audit,
+            observe,
+            kernel_log,
+        };
+        lower::lower(policy, &start, egress, heard)
     }
 }

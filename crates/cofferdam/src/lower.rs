@@ -22,7 +22,7 @@ use crate::error::{BuildError, SpawnError};
 use crate::host;
 use crate::identity::{self, Ids, Throwaway};
 use crate::protect::Watch;
-use crate::record::{Ear, Recorder, Shown};
+use crate::record::{Ear, KernelLog, Recorder, Shown};
 use crate::store::Store;
 use crate::taken::TakenAway;
 use cofferdam_audit::Audit;
@@ -71,6 +71,8 @@ pub(crate) struct Lowered {
     observe: Observe,
     /// Who hears of it.
     pub observer: Option<Hears>,
+    /// The kernel's audit log, where it was asked for.
+    pub kernel_log: Option<Arc<KernelLog>>,
 }
 
 /// An observer, of which nothing can be shown.
@@ -94,6 +96,14 @@ pub(crate) enum Observe {
     Files,
 }
 
+/// Where the host hears of what happens inside, and how much.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Heard {
+    pub audit: Option<Audit>,
+    pub observe: Observe,
+    pub kernel_log: Option<Arc<KernelLog>>,
+}
+
 impl Lowered {
     /// The preparation for one more start: this one, or another where upper layers on disk serve one
     /// start only.
@@ -107,7 +117,12 @@ impl Lowered {
     /// The same policy prepared once more, for such a start.
     pub(crate) fn again(&self, start: &Start) -> Result<Self, BuildError> {
         let (policy, egress) = (self.policy.clone(), self.egress.clone());
-        let lowered = lower(policy, start, egress, self.audit.clone(), self.observe)?;
+        let heard = Heard {
+            audit: self.audit.clone(),
+            observe: self.observe,
+            kernel_log: self.kernel_log.clone(),
+        };
+        let lowered = lower(policy, start, egress, heard)?;
         Ok(Self {
             observer: self.observer.clone(),
             ..lowered
@@ -138,6 +153,9 @@ impl Lowered {
         let recorder = Recorder::start(self, live.id())?;
         if let Some(ear) = ear {
             ear.hear_for(&recorder);
+        }
+        if let Some(log) = &self.kernel_log {
+            log.hear_for(live.id(), &recorder);
         }
         Ok((live, recorder))
     }
@@ -180,6 +198,8 @@ struct Context<'a> {
     own_network: bool,
     /// The gate, where the network has rules.
     egress: Option<&'a Egress>,
+    /// The kernel's audit log is read.
+    logged: bool,
 }
 
 /// The hostname inside: that of the host tells whose machine it is.
@@ -190,9 +210,9 @@ pub(crate) fn lower(
     policy: Policy,
     start: &Start,
     egress: Option<Arc<Egress>>,
-    audit: Option<Audit>,
-    observe: Observe,
+    heard: Heard,
 ) -> Result<Lowered, BuildError> {
+    let observe = heard.observe;
     let root = root::find(&policy.filesystem.root)?;
     let image = root.as_ref().and_then(|root| root.image.as_ref());
     let workspace = policy.filesystem.workspace.as_deref();
@@ -223,6 +243,7 @@ pub(crate) fn lower(
             && policy.network.mode != NetworkMode::Host
             && policy.layers.network != Enforce::Off,
         egress: egress.as_deref(),
+        logged: heard.kernel_log.is_some(),
     };
     if root.is_some() && !view {
         return Err(needs_namespaces(Layer::Filesystem, "a root of its own"));
@@ -314,10 +335,11 @@ pub(crate) fn lower(
         watch: watch.map(Mutex::new),
         root,
         egress,
-        audit,
+        audit: heard.audit,
         shown: files.shown,
         observe,
         observer: None,
+        kernel_log: heard.kernel_log,
         plan,
         reports: reports.into(),
         _private: files.private,

@@ -12,9 +12,12 @@ mod denials;
 mod families;
 mod files;
 mod inside;
+mod kernel_log;
+mod landlock;
 mod limits;
 #[cfg(feature = "egress")]
 mod network;
+mod once;
 mod remedy;
 mod shown;
 mod stderr;
@@ -24,6 +27,7 @@ pub(crate) use command::{Asked, CommandRecord, failed_before};
 pub(crate) use denials::Denials;
 pub(crate) use files::{Held, Leaves};
 pub(crate) use inside::Ear;
+pub(crate) use kernel_log::KernelLog;
 #[cfg(feature = "egress")]
 pub(crate) use network::{Route, Routes};
 pub(crate) use shown::Shown;
@@ -31,6 +35,7 @@ pub(crate) use shown::Shown;
 use calls::RefusedCalls;
 use denials::Mark;
 use families::Families;
+use landlock::ByLandlock;
 use traced::Traced;
 
 use crate::enforcement::LayerReport;
@@ -63,6 +68,8 @@ struct Inner {
     refused_calls: Mutex<RefusedCalls>,
     /// Where files are traced.
     traced: Option<Traced>,
+    /// Where the kernel's audit log is read.
+    by_landlock: Option<ByLandlock>,
     /// The host's number of process 1; 0 where it is not known.
     init: u32,
     /// Forks that were refused so far, of all commands.
@@ -89,6 +96,10 @@ impl Recorder {
                 families: Mutex::default(),
                 refused_calls: Mutex::default(),
                 traced: lowered.traces().then(|| Traced::new(lowered.shown.clone())),
+                by_landlock: lowered
+                    .kernel_log
+                    .as_ref()
+                    .map(|log| ByLandlock::new(lowered.shown.clone(), Arc::clone(log))),
                 init: pid,
                 forks_refused: AtomicU64::new(0),
                 since: Instant::now(),

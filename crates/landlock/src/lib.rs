@@ -50,6 +50,7 @@
 
 mod abi;
 mod feature;
+mod log;
 mod prepared;
 mod right;
 mod ruleset;
@@ -58,6 +59,7 @@ mod support;
 pub use abi::Abi;
 pub use cofferdam_sys::Errno;
 pub use feature::{Feature, Missing};
+pub use log::{DenialLog, Denied, Domain, LogEvent, Object, OpenLogError};
 pub use prepared::{ApplyError, ApplyStep, Prepared};
 pub use right::{Access, Right, Rights};
 pub use ruleset::{PrepareError, Ruleset};

@@ -1,5 +1,6 @@
 //! Requests that were put together beforehand, sent over netlink(7).
 
+pub mod audit;
 mod probe;
 
 pub use probe::{Step, Trial, probe_redirect};
@@ -73,7 +74,8 @@ fn answers(socket: RawFd, acknowledged: usize) -> Result<(), Refusal> {
         let length = receive(socket, &mut bytes)?;
         // `nlmsghdr`: length, type and flags, sequence, port; then the error, negative (netlink(7)).
         let kind = u16::from_ne_bytes([bytes[4], bytes[5]]);
-        let (sequence, error) = (number(&bytes, 8), number(&bytes, 16) as i32);
+        let field = |at| number(&bytes, at).unwrap_or_default();
+        let (sequence, error) = (field(8), field(16) as i32);
         let errno = match error {
             _ if length < ANSWER || i32::from(kind) != libc::NLMSG_ERROR => Errno(libc::EPROTO),
             0 => continue,
@@ -85,10 +87,10 @@ fn answers(socket: RawFd, acknowledged: usize) -> Result<(), Refusal> {
 }
 
 /// Four bytes as the machine orders them.
-fn number(bytes: &[u8; ANSWER], at: usize) -> u32 {
+fn number(bytes: &[u8], at: usize) -> Option<u32> {
     match bytes.get(at..at + 4) {
-        Some(&[a, b, c, d]) => u32::from_ne_bytes([a, b, c, d]),
-        _ => 0,
+        Some(&[a, b, c, d]) => Some(u32::from_ne_bytes([a, b, c, d])),
+        _ => None,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{Errno, Result, syscall};
 use std::os::fd::{AsRawFd, BorrowedFd};
+use std::time::Duration;
 
 /// A descriptor to wait for, and what came of it.
 #[derive(Clone, Copy, Debug)]
@@ -34,8 +35,21 @@ impl Poll {
 /// # Errors
 /// `EINTR` when a signal was handled; `EINVAL` for more than the limit of open files.
 pub fn wait(all: &mut [Poll]) -> Result<()> {
-    // SAFETY: ppoll(2) reads and writes as many pollfd structures as there are, and neither a time nor a mask
-    // where both pointers are null.
-    let answer = unsafe { syscall!(libc::SYS_ppoll, all.as_mut_ptr(), all.len(), 0, 0, 0) };
+    wait_for(all, None)
+}
+
+/// The same, and at most for this long.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_for(all: &mut [Poll], limit: Option<Duration>) -> Result<()> {
+    let limit = limit.map(|limit| libc::timespec {
+        tv_sec: limit.as_secs().min(i64::MAX as u64) as i64,
+        tv_nsec: limit.subsec_nanos().into(),
+    });
+    let limit = limit.as_ref().map_or(std::ptr::null(), std::ptr::from_ref);
+    // SAFETY: ppoll(2) reads and writes as many pollfd structures as there are, reads the timespec, or none where
+    // it is null, and no mask. (It writes the time left to the timespec, a local that nobody reads again.)
+    let answer = unsafe { syscall!(libc::SYS_ppoll, all.as_mut_ptr(), all.len(), limit, 0, 0) };
     Errno::check(answer).map(drop)
 }

@@ -93,6 +93,17 @@ pub(super) fn visit(event: &mut Event, to: &mut impl Visit) {
             to.text(path);
             refused(denial, to);
         }
+        Event::AccessDenied {
+            pid: _,
+            right,
+            object,
+            times: _,
+            denial,
+        } => {
+            to.text(right);
+            to.text(object);
+            refused(denial, to);
+        }
         Event::FileChanged {
             path,
             change,

@@ -7,6 +7,7 @@ const LABELS = new Map([
   ["network", "net"],
   ["syscall_denied", "call"],
   ["file_denied", "file"],
+  ["access_denied", "access"],
   ["file_changed", "file"],
   ["secret_used", "secret"],
   ["limit_hit", "limit"],
@@ -63,6 +64,8 @@ function lineOf(event) {
       return [code(event.syscall + "()"), el("span", "quiet", "pid " + event.pid)];
     case "file_denied":
       return [code(event.path)];
+    case "access_denied":
+      return [code(event.right), event.object ? el("span", "quiet", short(event.object, 120)) : null];
     case "file_changed":
       return [
         el("span", "change " + changeClass(event.change), event.change),

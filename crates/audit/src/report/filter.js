@@ -15,7 +15,7 @@ const KINDS = [
   ["programs", "Programs", "exec"],
   ["network", "Network", "network"],
   ["files", "Files", "file_changed", "file_denied"],
-  ["syscalls", "System calls", "syscall_denied"],
+  ["syscalls", "System calls", "syscall_denied", "access_denied"],
   ["secrets", "Secrets", "secret_used"],
   ["limits", "Limits", "limit_hit"],
   ["notes", "Notes", "note"],

@@ -99,6 +99,10 @@ pub(crate) struct RecordArguments {
     /// names a file takes about 10 µs more
     #[arg(long, conflicts_with = "no_record")]
     pub trace: bool,
+    /// Record as well what Landlock refuses, as the kernel's audit log tells it: as root, on the host itself, where that
+    /// log is switched on (auditctl -e 1)
+    #[arg(long, conflicts_with = "no_record")]
+    pub kernel_log: bool,
     /// Record nothing
     #[arg(long)]
     pub no_record: bool,

@@ -80,6 +80,17 @@ fn what(event: &Event) -> String {
             denial,
             ..
         } => format!("{kind} {path}{}: {}", often(*times), denial.reason),
+        Event::AccessDenied {
+            object,
+            right,
+            times,
+            denial,
+            ..
+        } => format!(
+            "{kind} {right} {object}{}: {}",
+            often(*times),
+            denial.reason
+        ),
         Event::FileChanged {
             path,
             change,

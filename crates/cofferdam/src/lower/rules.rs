@@ -27,6 +27,9 @@ pub(super) fn prepare(
     let asked = context.policy.layers.landlock;
     let mut report = LayerReport::new(Layer::Landlock, asked);
     let mut prepared = None;
+    if asked == Enforce::Off && context.logged {
+        told(false, || "the layer is off".to_owned())?;
+    }
     if asked != Enforce::Off {
         let support = cofferdam_landlock::probe();
         match support.abi() {
@@ -41,6 +44,12 @@ pub(super) fn prepare(
                 if scopes.iter().all(|scope| ruleset.handled().contains(scope)) {
                     report.add("abstract sockets and signals stay inside");
                 }
+                if context.logged {
+                    told(ruleset.handled().contains(&Feature::DenialLog), || {
+                        format!("this kernel's Landlock has ABI {}", abi.number())
+                    })?;
+                    report.add("what it refuses is read in the kernel's audit log");
+                }
                 for missing in ruleset.missing() {
                     if !covered(context, missing) {
                         let weakness = Weakness::new(
@@ -54,6 +63,9 @@ pub(super) fn prepare(
                 prepared = Some(ruleset);
             }
             Err(unavailable) => {
+                if context.logged {
+                    told(false, || unavailable.to_string())?;
+                }
                 let weakness =
                     Weakness::new("Landlock", unavailable.to_string(), unavailable.remedy());
                 require(asked, Layer::Landlock, weakness, &mut report)?;
@@ -84,8 +96,24 @@ pub(super) fn prepare(
     Ok(prepared)
 }
 
+/// Whether what is refused is told to the kernel's audit log, where somebody asked to read it there.
+fn told(is_told: bool, reason: impl FnOnce() -> String) -> Result<(), BuildError> {
+    match is_told {
+        true => Ok(()),
+        false => Err(BuildError::Unavailable {
+            layer: Layer::Landlock,
+            feature: "what it refuses, in the kernel's audit log".into(),
+            reason: reason(),
+            remedy: "Linux 6.15 brings it; do without reading that log before".into(),
+        }),
+    }
+}
+
 fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
     let mut ruleset = Ruleset::new().scope_abstract_unix().scope_signals();
+    if context.logged {
+        ruleset = ruleset.log_denials();
+    }
     let write = |exec: bool| match exec {
         true => Access::WriteExec,
         false => Access::Write,

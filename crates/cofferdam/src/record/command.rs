@@ -144,6 +144,7 @@ impl CommandRecord {
         if self.told.is_some() {
             return;
         }
+        self.recorder.catch_up_with_landlock();
         self.infer(lowered, status, said);
         let usage = status.usage().recorded();
         for (limit, denial) in limits::hit(&self.recorder, lowered, status) {

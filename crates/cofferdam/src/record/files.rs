@@ -224,7 +224,7 @@ impl Recorder {
         }
     }
 
-    fn note(&self, name: &str, attribute: &str, value: String) {
+    pub(super) fn note(&self, name: &str, attribute: &str, value: String) {
         let _ = self.record(self.context(), || Event::Note {
             name: name.to_owned(),
             attributes: [(attribute.to_owned(), value)].into(),

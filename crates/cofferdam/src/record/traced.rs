@@ -1,33 +1,23 @@
 //! Files that programs name and do not get, where files are traced.
 
+use super::once::Once;
 use super::shown::{Shown, Sight};
-use super::{Recorder, convert, lock};
+use super::{Recorder, convert};
 use cofferdam_audit::{Denial, Event};
 use cofferdam_spawn::{Access, Intent};
-use std::collections::HashSet;
-use std::sync::Mutex;
-
-/// Files of one environment that are told apart; more are counted.
-const MOST: usize = 1000;
 
 /// What is shown, and what was told of.
 #[derive(Debug)]
 pub(super) struct Traced {
     shown: Shown,
-    told: Mutex<Told>,
-}
-
-#[derive(Debug, Default)]
-struct Told {
-    files: HashSet<(Option<u64>, String)>,
-    more: u64,
+    told: Once,
 }
 
 impl Traced {
     pub(super) fn new(shown: Shown) -> Self {
         Self {
             shown,
-            told: Mutex::default(),
+            told: Once::default(),
         }
     }
 }
@@ -47,16 +37,9 @@ impl Recorder {
             return;
         }
         let command = self.command_of(access.pid);
-        let mut told = lock(&traced.told);
-        if told.files.contains(&(command, path.clone())) {
+        if !traced.told.is_new(command, &path) {
             return;
         }
-        if told.files.len() >= MOST {
-            told.more += 1;
-            return;
-        }
-        told.files.insert((command, path.clone()));
-        drop(told);
         let context = self.context_of(command);
         if !refusal.is_of_the_host {
             // What tells whether the host has a file stays in the record: programs may get to read the list of
@@ -74,13 +57,17 @@ impl Recorder {
 
     /// Records how many files were not told of.
     pub(super) fn tell_untold_files(&self) {
-        let Some(traced) = &self.inner.traced else {
-            return;
-        };
-        let more = std::mem::take(&mut lock(&traced.told).more);
+        if let Some(traced) = &self.inner.traced {
+            self.tell_untold("file_denied", &traced.told);
+        }
+    }
+
+    /// Records how many events of a kind there would have been beyond those that were told of.
+    pub(super) fn tell_untold(&self, kind: &str, told: &Once) {
+        let more = told.untold();
         if more > 0 {
             let _ = self.record(self.context_inside(), || Event::Suppressed {
-                kind: "file_denied".into(),
+                kind: kind.to_owned(),
                 count: more,
             });
         }
