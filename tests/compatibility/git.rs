@@ -1,7 +1,9 @@
 //! git, in repositories of its own making and in the workspace's.
 
-use crate::attempt::Attempt;
+use crate::attempt::{Attempt, all_here, sandbox};
+use crate::table::Row;
 use cofferdam_tests::scenes::repository;
+use std::path::{Path, PathBuf};
 
 const WHO: &str =
     "export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@b GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@b\n";
@@ -48,6 +50,25 @@ fn workspace() {
     .check_in(repository::make);
 }
 
+/// What git keeps of worktrees elsewhere is read-only, and gc prunes the reflogs of all.
+#[test]
+fn gc_beside_another_worktree() {
+    Attempt {
+        test: "git::gc_beside_another_worktree",
+        needs: &["git"],
+        script: "git gc -q; git count-objects -v | grep ^in-pack",
+        prints: "in-pack: 3",
+        refused: "/HEAD.lock': Read-only file system",
+    }
+    .check_in(|workspace| {
+        repository::make(workspace);
+        repository::git(
+            workspace,
+            ["worktree", "add", "-q", "-b", "side", "../side"],
+        );
+    });
+}
+
 #[test]
 fn configuration_of_the_workspace() {
     Attempt {
@@ -72,12 +93,51 @@ fn linked_worktree() {
         prints: "two\none\nmain\nside",
         refused: "",
     }
-    .check_in(|workspace| {
-        let main = workspace.with_file_name("main");
-        repository::make(&main);
-        repository::git(
-            &main,
-            ["worktree", "add", "-q", "-b", "side", "../workspace"],
-        );
-    });
+    .check_in(|workspace| _ = worktree_at(workspace));
+}
+
+/// The same in an overlay, which shows nothing beside the workspace by itself. Nothing of what is
+/// committed there is in the repository outside.
+#[test]
+fn linked_worktree_in_an_overlay() {
+    if !all_here(&["git"]) {
+        return;
+    }
+    let row = Row::of("git::linked_worktree_in_an_overlay");
+    assert!(row.root && row.user);
+    let held = tempfile::tempdir().expect("a directory");
+    let place = held.path().canonicalize().expect("a path");
+    let workspace = place.join("workspace");
+    let main = worktree_at(&workspace);
+    let script = WHO.to_owned() + "echo two > file; git commit -qam two; git log --format=%s";
+    let run = |policy: &str| {
+        let mut command = sandbox(policy, &workspace).command("sh");
+        command
+            .args(["-ec", &script])
+            .output()
+            .expect("the shell runs")
+    };
+    let policy = row.policy.replace("PLACE", main.to_str().expect("text"));
+    let (overlay, shown) = policy.split_once('\n').expect("two settings");
+    let without = run(overlay);
+    assert!(
+        String::from_utf8_lossy(&without.stderr).contains("not a git repository"),
+        "{shown}"
+    );
+    assert_eq!(String::from_utf8_lossy(&run(&policy).stdout), "two\none\n");
+    assert_eq!(
+        repository::git(&main, ["log", "--all", "--format=%s"]),
+        "one"
+    );
+}
+
+/// Makes the directory a worktree of a repository beside it; where that is.
+fn worktree_at(workspace: &Path) -> PathBuf {
+    let main = workspace.with_file_name("main");
+    repository::make(&main);
+    repository::git(
+        &main,
+        ["worktree", "add", "-q", "-b", "side", "../workspace"],
+    );
+    main
 }
