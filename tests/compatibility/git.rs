@@ -81,23 +81,8 @@ fn configuration_of_the_workspace() {
     .check_in(repository::make);
 }
 
-/// The workspace is a worktree; its repository lies outside.
-#[test]
-fn linked_worktree() {
-    let script = WHO.to_owned()
-        + "git status --porcelain; echo two > file; git commit -qam two; git log --format=%s; git branch --format='%(refname:short)'";
-    Attempt {
-        test: "git::linked_worktree",
-        needs: &["git"],
-        script: &script,
-        prints: "two\none\nmain\nside",
-        refused: "",
-    }
-    .check_in(|workspace| _ = worktree_at(workspace));
-}
-
-/// The same in an overlay, which shows nothing beside the workspace by itself. Nothing of what is
-/// committed there is in the repository outside.
+/// The workspace is a worktree in an overlay, which shows nothing beside it by itself, and so no repository.
+/// What is committed there is not in the repository outside.
 #[test]
 fn linked_worktree_in_an_overlay() {
     if !all_here(&["git"]) {
