@@ -105,7 +105,7 @@ fn perl() {
         test: "shell::perl",
         needs: &["perl"],
         script: r#"
-            perl -MSocket -MPOSIX -MFile::Temp=tempfile -MTime::HiRes=usleep -e '
+            perl -MSocket -MPOSIX -MFile::Temp=tempfile -e '
                 $| = 1;
                 socketpair(my $a, my $b, AF_UNIX, SOCK_STREAM, 0) or die;
                 my $pid = fork; if (!$pid) { close $a; syswrite $b, "from a child\n"; POSIX::_exit(7) }
@@ -115,6 +115,19 @@ fn perl() {
                 print scalar(getpwuid $<) ne "" ? "named\n" : "nameless\n"; print `echo shell`'"#,
         prints: "from a child\n7\n70000\nalarm\nnamed\nshell",
         refused: "",
+    }
+    .check();
+}
+
+/// Which packages the host has is not in the default view.
+#[test]
+fn dpkg() {
+    Attempt {
+        test: "shell::dpkg",
+        needs: &["dpkg-query"],
+        script: "dpkg-query --show --showformat '${Package} ${db:Status-Status}\\n' libc-bin; dpkg-query --search /usr/bin/ldd",
+        prints: "libc-bin installed\nlibc-bin: /usr/bin/ldd",
+        refused: "no packages found matching libc-bin",
     }
     .check();
 }

@@ -47,6 +47,7 @@ const ETC: &[&str] = &[
     "locale.conf",
     "localtime",
     "lsb-release",
+    "manpath.config",
     "maven/logging",
     "maven/m2.conf",
     "mime.types",
