@@ -133,6 +133,7 @@ pub fn is_root() -> bool {
     data.uid() == 0
 }
 
+/// How it ended, what it wrote and what it was refused.
 fn told(output: &Output) -> String {
     let mut text = format!(
         "{}\n{}{}",
