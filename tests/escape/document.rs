@@ -94,6 +94,31 @@ fn every_escape_test_is_named_in_the_threat_model() {
     }
 }
 
+/// A reporter finds an answer, and for a "yes" the test that holds it.
+#[test]
+fn every_observation_has_an_answer() {
+    let document = threat_model();
+    let heading = "## Is this a vulnerability?";
+    let (_, table) = document.split_once(heading).expect("the table");
+    let rows = table.lines().filter(|line| line.starts_with("| ")).skip(1);
+    let mut answered = 0;
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [_, answer, why] = cells[..] else {
+            panic!("not three columns: {row}");
+        };
+        assert!(!why.is_empty(), "{row}");
+        let tests = quoted(why).iter().any(|name| name.contains("::"));
+        match answer.split(',').next() {
+            Some("yes") => assert!(tests, "no test: {row}"),
+            Some("no" | "a defect of that host") => (),
+            other => panic!("{other:?} is no answer: {row}"),
+        }
+        answered += 1;
+    }
+    assert!(answered >= 40, "only {answered} rows");
+}
+
 #[test]
 fn every_published_bypass_has_a_line() {
     let document = threat_model();

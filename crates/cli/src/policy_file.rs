@@ -3,7 +3,7 @@
 use cofferdam::policy::{ParseError, Policy, PolicyError};
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The longest file that is read, in bytes; ten thousand rules are about one million.
 const LONGEST: u64 = 16 << 20;
@@ -59,8 +59,21 @@ pub(crate) fn load(path: &Path, here: &Path) -> Result<Policy, PolicyFileError> 
         path: path.into(),
         error: error.into(),
     })?;
-    let file = here.join(path);
-    Ok(policy.rebase(file.parent().unwrap_or(here)))
+    let folder = folder(&here.join(path)).map_err(|error| PolicyFileError::Read {
+        path: path.into(),
+        error,
+    })?;
+    Ok(policy.rebase(&folder))
+}
+
+/// The folder of a file that was just opened. A policy's paths have no `..`, so one in the name of the
+/// file is resolved here, as the kernel has resolved it.
+fn folder(file: &Path) -> io::Result<PathBuf> {
+    let folder = file.parent().unwrap_or(file);
+    match folder.components().any(|part| part == Component::ParentDir) {
+        true => folder.canonicalize(),
+        false => Ok(folder.to_owned()),
+    }
 }
 
 /// As [`load`], for a policy that must make sense by itself.

@@ -1,6 +1,6 @@
 //! Policies in files.
 
-use crate::common::{call, directory, run, text, walls};
+use crate::common::{call, cofferdam, directory, end, run, text, walls};
 use std::fs;
 
 #[test]
@@ -21,6 +21,20 @@ fn relative_paths_are_taken_from_the_files_folder() {
         let ended = run(&["--policy", text(&json)], &["pwd"]).expect(0);
         assert!(ended.stdout.trim().ends_with("/work"), "{ended:?}");
     }
+}
+
+#[test]
+fn a_file_may_be_named_by_way_of_the_folder_above() {
+    let here = directory();
+    let work = here.path().join("work");
+    fs::create_dir(&work).expect("mkdir");
+    let body = "[filesystem]\nworkspace = \"work\"\n";
+    fs::write(here.path().join("policy.toml"), body).expect("write");
+    let print = ["policy", "print", "--json", "--policy", "../policy.toml"];
+    let printed = end(cofferdam().current_dir(&work).args(print)).expect(0);
+    let policy: serde_json::Value = serde_json::from_str(&printed.stdout).expect("json");
+    let real = work.canonicalize().expect("a path");
+    assert_eq!(policy["filesystem"]["workspace"], text(&real));
 }
 
 #[test]

@@ -26,10 +26,14 @@ const TREES: &[&str] = &[
 /// Configuration that programs read. Left out on purpose, beside all that is not listed:
 /// `shadow`, `gshadow`, `sudoers`, `ssh`, `ssl/private`, `machine-id` (it identifies the host),
 /// `hostname`, `passwd` and `group` (the sandbox has its own), and the package clients' own files
-/// (`pip.conf`, `npmrc`, `apt`), which may hold a password for a mirror.
+/// (`pip.conf`, `npmrc`, `apt`), which may hold a password for a mirror. Of `chromium.d`, which Debian's
+/// `chromium` does not start without, `apikeys` is not there.
 const ETC: &[&str] = &[
     "alternatives",
     "bash.bashrc",
+    "chromium.d/default-flags",
+    "chromium.d/dev-shm",
+    "chromium.d/extensions",
     "crypto-policies",
     "debian_version",
     "fonts",
@@ -43,6 +47,7 @@ const ETC: &[&str] = &[
     "locale.conf",
     "localtime",
     "lsb-release",
+    "manpath.config",
     "maven/logging",
     "maven/m2.conf",
     "mime.types",

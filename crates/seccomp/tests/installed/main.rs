@@ -13,7 +13,7 @@ use std::{env, fs, panic, process};
 
 use child::child;
 use cofferdam_seccomp::Arch;
-use programs::{postgres_under_general, programs_under_general, programs_under_strict};
+use programs::programs_under_strict;
 
 const EPERM: i64 = -(libc::EPERM as i64);
 const ENOSYS: i64 = -(libc::ENOSYS as i64);
@@ -39,8 +39,6 @@ const TESTS: &[Test] = &[
     ("sockets", sockets),
     ("nested_filters_work", nested_filters_work),
     ("intents_reach_the_kernel", intents_reach_the_kernel),
-    ("programs_under_general", programs_under_general),
-    ("postgres_under_general", postgres_under_general),
     ("programs_under_strict", programs_under_strict),
 ];
 
