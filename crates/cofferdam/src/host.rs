@@ -1,7 +1,9 @@
 //! What this host offers, layer by layer.
 
 use crate::enforcement::Weakness;
-use cofferdam_policy::Layer;
+use crate::identity;
+use cofferdam_policy::{Layer, Policy};
+use cofferdam_sys::cred;
 use std::fmt;
 
 /// What this host offers; the answer of [`Sandbox::probe`](crate::Sandbox::probe).
@@ -31,8 +33,16 @@ pub struct LayerSupport {
 impl Host {
     pub(crate) fn probe() -> Self {
         let support = cofferdam_namespaces::probe();
-        let namespaces = namespaces(&support);
+        let mut namespaces = namespaces(&support);
+        let range = identity::root_range(&Policy::default().identity);
+        if let (0, Err(weakness)) = (cred::geteuid(), range) {
+            namespaces.available = false;
+            namespaces.missing.push(weakness);
+        }
         let whole = namespaces.available;
+        if let (false, Err(weakness)) = (whole, without_privileges()) {
+            namespaces.missing.push(weakness);
+        }
         let depends = |layer: Layer, fact: &str| LayerSupport {
             layer,
             available: whole,
@@ -62,7 +72,7 @@ impl Host {
             network,
             namespaces,
             seccomp(),
-            landlock(),
+            landlock(whole),
             cgroup(),
         ];
         let mut host = Self {
@@ -119,15 +129,39 @@ pub(crate) fn try_namespaces() -> Result<(), Weakness> {
     missing.into_iter().next().map_or(Ok(()), Err)
 }
 
-/// What explains a failure in namespaces, as far as a trial of them does, and what to do about it.
+/// What explains a failure in namespaces, as far as a trial of them does, and what to do about it. Each cause
+/// is told: whoever mends the first one only meets the next.
 pub(crate) fn explain_namespaces() -> (Option<String>, String) {
-    match try_namespaces() {
-        Ok(()) => (
-            None,
-            "run `cofferdam doctor` to see what this host offers".into(),
-        ),
-        Err(weakness) => (Some(weakness.reason), weakness.remedy),
+    let missing = missing_namespaces(&cofferdam_namespaces::probe());
+    if missing.is_empty() {
+        let remedy = "run `cofferdam doctor` to see what this host offers";
+        return (None, remedy.into());
     }
+    let (mut reasons, mut remedies) = (Vec::new(), Vec::new());
+    for weakness in missing {
+        if !reasons.contains(&weakness.reason) {
+            reasons.push(weakness.reason);
+        }
+        if !remedies.contains(&weakness.remedy) {
+            remedies.push(weakness.remedy);
+        }
+    }
+    (Some(reasons.join("; and ")), remedies.join("; and "))
+}
+
+/// Whether a program would be one without privileges where namespaces do not take them away. Root could
+/// change owners, modes and times of every file, which Landlock does not see, and more with each
+/// capability; such a wall would be none.
+pub(crate) fn without_privileges() -> Result<(), Weakness> {
+    let capabilities = cred::capget().map_or(u64::MAX, |sets| sets.effective);
+    if cred::geteuid() != 0 && capabilities == 0 {
+        return Ok(());
+    }
+    Err(Weakness::new(
+        "a program without privileges",
+        "this process is root or holds capabilities, and only namespaces keep them from the program",
+        "start the host as an ordinary user, or put up the namespaces layer",
+    ))
 }
 
 /// What a sandbox cannot do without.
@@ -202,7 +236,8 @@ fn seccomp() -> LayerSupport {
     }
 }
 
-fn landlock() -> LayerSupport {
+/// `view` is whether the other layers do what a ruleset of this kernel's does not.
+fn landlock(view: bool) -> LayerSupport {
     let support = cofferdam_landlock::probe();
     let mut layer = LayerSupport {
         layer: Layer::Landlock,
@@ -212,17 +247,20 @@ fn landlock() -> LayerSupport {
     };
     match support.abi() {
         Ok(abi) => {
-            layer.available = true;
             layer
                 .facts
                 .push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
             let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
-            layer.missing.extend(missing.map(|feature| {
-                Weakness::new(
-                    feature.to_string(),
-                    "newer than this kernel; the other layers cover it with the default policy",
-                    format!("Linux {} brings it", feature.abi().kernel()),
-                )
+            let missing: Vec<_> = missing.collect();
+            // As the layer is put up without a view: what nothing covers is required.
+            layer.available = view || missing.is_empty();
+            let reason = match view {
+                true => "newer than this kernel; the other layers cover it with the default policy",
+                false => "newer than this kernel, and without namespaces no other layer covers it",
+            };
+            layer.missing.extend(missing.into_iter().map(|feature| {
+                let remedy = format!("Linux {} brings it", feature.abi().kernel());
+                Weakness::new(feature.to_string(), reason, remedy)
             }));
         }
         Err(why) => layer

@@ -31,7 +31,6 @@ use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
 use cofferdam_spawn::{Observer, Plan};
-use cofferdam_sys::cred;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -204,7 +203,7 @@ pub(crate) fn lower(
     let mut reports = Vec::new();
     let namespaces = decide_namespaces(&policy, &mut reports)?;
     if !namespaces {
-        refuse_privileges()?;
+        host::without_privileges().map_err(|weakness| unavailable(Layer::Namespaces, weakness))?;
     }
     let view = decide_view(&policy, namespaces, &mut reports)?;
     let mut filesystem = policy.filesystem.clone();
@@ -346,24 +345,6 @@ fn decide_namespaces(policy: &Policy, reports: &mut Vec<LayerReport>) -> Result<
     Ok(decided)
 }
 
-/// Without namespaces a program keeps the host's ids and what it inherits of its capabilities. Root
-/// could change owners, modes and times of every file, which Landlock does not see, and more with
-/// each capability; such a wall would be none.
-fn refuse_privileges() -> Result<(), BuildError> {
-    let capabilities = cred::capget().map_or(u64::MAX, |sets| sets.effective);
-    if cred::geteuid() != 0 && capabilities == 0 {
-        return Ok(());
-    }
-    Err(BuildError::Unavailable {
-        layer: Layer::Namespaces,
-        feature: "a program without privileges".into(),
-        reason: "this process is root or holds capabilities, and only namespaces keep them from \
-                 the program"
-            .into(),
-        remedy: "start the host as an ordinary user, or put up the namespaces layer".into(),
-    })
-}
-
 fn decide_view(
     policy: &Policy,
     namespaces: bool,
@@ -372,10 +353,22 @@ fn decide_view(
     let mut report = LayerReport::new(Layer::Filesystem, policy.layers.filesystem);
     let decided = match (policy.layers.filesystem, namespaces) {
         (Enforce::Off, _) => false,
-        (_, true) => {
-            report.add("a view of its own: only what the policy names exists");
-            true
-        }
+        // Where a filter hides them, everything that looks at files before would fail of it.
+        (asked, true) => match cofferdam_namespaces::probe_view_calls() {
+            Ok(()) => {
+                report.add("a view of its own: only what the policy names exists");
+                true
+            }
+            Err(missing) => {
+                let (reason, remedy) = (missing.reason(), missing.remedy());
+                let weakness = Weakness::new("a view of its own", reason, remedy);
+                if asked == Enforce::Require {
+                    return Err(unavailable(Layer::Filesystem, weakness));
+                }
+                report.weaker.push(weakness);
+                false
+            }
+        },
         (Enforce::Require, false) => {
             return Err(needs_namespaces(Layer::Filesystem, "a view of its own"));
         }
@@ -509,6 +502,15 @@ fn require(
     }
     report.weaker.push(weakness);
     Ok(())
+}
+
+fn unavailable(layer: Layer, weakness: Weakness) -> BuildError {
+    BuildError::Unavailable {
+        layer,
+        feature: weakness.what,
+        reason: weakness.reason,
+        remedy: weakness.remedy,
+    }
 }
 
 fn needs_namespaces(layer: Layer, feature: &str) -> BuildError {
