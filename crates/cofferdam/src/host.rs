@@ -57,8 +57,20 @@ impl Host {
             },
         };
         let mut filesystem = depends(Layer::Filesystem, "a view built from nothing, by mounts");
-        if whole {
-            overlays(&support, &mut filesystem);
+        // What the namespaces layer has said is not said again.
+        let mut lacks = missing_view(&support);
+        lacks.retain(|one| {
+            namespaces
+                .missing
+                .iter()
+                .all(|said| said.reason != one.reason)
+        });
+        filesystem.missing.extend(lacks);
+        let view = filesystem.missing.is_empty();
+        filesystem.available = view;
+        match view {
+            true => overlays(&support, &mut filesystem),
+            false => filesystem.facts.clear(),
         }
         let alone = "a network namespace with nothing but its loopback";
         let mut network = depends(Layer::Network, alone);
@@ -72,7 +84,7 @@ impl Host {
             network,
             namespaces,
             seccomp(),
-            landlock(whole),
+            landlock(view),
             cgroup(),
         ];
         let mut host = Self {
@@ -123,16 +135,29 @@ impl fmt::Display for Host {
     }
 }
 
-/// Tries the namespaces of a sandbox out; the reason and remedy where they cannot be put up.
-pub(crate) fn try_namespaces() -> Result<(), Weakness> {
-    let missing = missing_namespaces(&cofferdam_namespaces::probe());
-    missing.into_iter().next().map_or(Ok(()), Err)
+/// What of a host decides about layers that are preferred.
+pub(crate) struct Trial {
+    pub namespaces: Result<(), Weakness>,
+    pub view: Result<(), Weakness>,
+}
+
+impl Trial {
+    /// Tries the namespaces and the mounts of a sandbox out; the reason and remedy where they cannot be.
+    pub(crate) fn run() -> Self {
+        let support = cofferdam_namespaces::probe();
+        let first = |missing: Vec<Weakness>| missing.into_iter().next().map_or(Ok(()), Err);
+        Self {
+            namespaces: first(missing_namespaces(&support)),
+            view: first(missing_view(&support)),
+        }
+    }
 }
 
 /// What explains a failure in namespaces, as far as a trial of them does, and what to do about it. Each cause
 /// is told: whoever mends the first one only meets the next.
 pub(crate) fn explain_namespaces() -> (Option<String>, String) {
-    let missing = missing_namespaces(&cofferdam_namespaces::probe());
+    let support = cofferdam_namespaces::probe();
+    let missing = [missing_namespaces(&support), missing_view(&support)].concat();
     if missing.is_empty() {
         let remedy = "run `cofferdam doctor` to see what this host offers";
         return (None, remedy.into());
@@ -164,18 +189,28 @@ pub(crate) fn without_privileges() -> Result<(), Weakness> {
     ))
 }
 
-/// What a sandbox cannot do without.
+/// What the namespaces layer cannot do without.
 fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
-    let needed = [
+    missing([
         ("user namespaces", &support.user_namespaces),
+        ("network namespace", &support.net),
+        ("ipc namespace", &support.ipc),
+        ("uts namespace", &support.uts),
+    ])
+}
+
+/// What a view cannot do without, beside namespaces.
+fn missing_view(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    missing([
+        ("mount namespace", &support.mount),
         ("mounts by descriptor", &support.mount_api),
         ("mount_setattr", &support.mount_setattr),
         ("openat2", &support.openat2),
         ("pid namespace with proc", &support.pid_and_proc),
-        ("network namespace", &support.net),
-        ("ipc namespace", &support.ipc),
-        ("uts namespace", &support.uts),
-    ];
+    ])
+}
+
+fn missing<const N: usize>(needed: [(&str, &cofferdam_namespaces::Feature); N]) -> Vec<Weakness> {
     needed
         .into_iter()
         .filter_map(|(name, feature)| {

@@ -19,7 +19,7 @@ use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
 use crate::error::{BuildError, SpawnError};
-use crate::host;
+use crate::host::{self, Trial};
 use crate::identity::{self, Ids, Throwaway};
 use crate::protect::Watch;
 use crate::record::{Ear, Recorder, Shown};
@@ -201,11 +201,14 @@ pub(crate) fn lower(
             .adopt(image.name.as_deref(), image.home.as_deref());
     }
     let mut reports = Vec::new();
-    let namespaces = decide_namespaces(&policy, &mut reports)?;
+    let layers = &policy.layers;
+    let prefers = [layers.namespaces, layers.filesystem].contains(&Enforce::Prefer);
+    let trial = prefers.then(Trial::run);
+    let namespaces = decide_namespaces(&policy, trial.as_ref(), &mut reports);
     if !namespaces {
         host::without_privileges().map_err(|weakness| unavailable(Layer::Namespaces, weakness))?;
     }
-    let view = decide_view(&policy, namespaces, &mut reports)?;
+    let view = decide_view(&policy, namespaces, trial.as_ref(), &mut reports)?;
     let mut filesystem = policy.filesystem.clone();
     let watch = match reports.last_mut() {
         Some(report) => protection::add(&mut filesystem, view, report)?,
@@ -327,48 +330,50 @@ pub(crate) fn lower(
 
 /// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails
 /// where the host forbids them, and a trial would cost each start of a program.
-fn decide_namespaces(policy: &Policy, reports: &mut Vec<LayerReport>) -> Result<bool, BuildError> {
+fn decide_namespaces(
+    policy: &Policy,
+    trial: Option<&Trial>,
+    reports: &mut Vec<LayerReport>,
+) -> bool {
     let asked = policy.layers.namespaces;
     let mut report = LayerReport::new(Layer::Namespaces, asked);
-    let decided = match asked {
-        Enforce::Off => false,
-        Enforce::Require => true,
-        Enforce::Prefer => match host::try_namespaces() {
-            Ok(()) => true,
-            Err(weakness) => {
-                report.weaker.push(weakness);
-                false
-            }
-        },
+    let decided = match (asked, trial) {
+        (Enforce::Off, _) => false,
+        (Enforce::Prefer, Some(trial)) => {
+            report.weaker.extend(trial.namespaces.clone().err());
+            trial.namespaces.is_ok()
+        }
+        _ => true,
     };
     reports.push(report);
-    Ok(decided)
+    decided
 }
 
 fn decide_view(
     policy: &Policy,
     namespaces: bool,
+    trial: Option<&Trial>,
     reports: &mut Vec<LayerReport>,
 ) -> Result<bool, BuildError> {
     let mut report = LayerReport::new(Layer::Filesystem, policy.layers.filesystem);
     let decided = match (policy.layers.filesystem, namespaces) {
         (Enforce::Off, _) => false,
-        // Where a filter hides them, everything that looks at files before would fail of it.
-        (asked, true) => match cofferdam_namespaces::probe_view_calls() {
-            Ok(()) => {
-                report.add("a view of its own: only what the policy names exists");
-                true
-            }
-            Err(missing) => {
+        (Enforce::Prefer, true) if trial.is_some_and(|trial| trial.view.is_err()) => {
+            report
+                .weaker
+                .extend(trial.and_then(|trial| trial.view.clone().err()));
+            false
+        }
+        (_, true) => {
+            // Where a filter hides them, everything that looks at files before would fail of it.
+            cofferdam_namespaces::probe_view_calls().map_err(|missing| {
                 let (reason, remedy) = (missing.reason(), missing.remedy());
                 let weakness = Weakness::new("a view of its own", reason, remedy);
-                if asked == Enforce::Require {
-                    return Err(unavailable(Layer::Filesystem, weakness));
-                }
-                report.weaker.push(weakness);
-                false
-            }
-        },
+                unavailable(Layer::Filesystem, weakness)
+            })?;
+            report.add("a view of its own: only what the policy names exists");
+            true
+        }
         (Enforce::Require, false) => {
             return Err(needs_namespaces(Layer::Filesystem, "a view of its own"));
         }

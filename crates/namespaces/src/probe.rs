@@ -18,8 +18,10 @@ pub type Feature = Result<(), Missing>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Support {
-    /// A user namespace with a mount namespace in which capabilities work.
+    /// A user namespace.
     pub user_namespaces: Feature,
+    /// A mount namespace in a user namespace, in which mounts can be made.
+    pub mount: Feature,
     /// A mount namespace without a user namespace: for root alone.
     pub mount_without_user: Feature,
     /// A pid namespace with a new proc for it.
@@ -73,10 +75,11 @@ pub fn probe() -> Support {
         user: false,
         ..mount
     };
-    let user_namespaces = one(mount);
-    let (overlay, overlay_in_memory) = try_overlay(&user_namespaces, &facts);
+    let mount = one(mount);
+    let (overlay, overlay_in_memory) = try_overlay(&mount, &facts);
     Support {
-        user_namespaces,
+        user_namespaces: one(user),
+        mount,
         overlay,
         overlay_in_memory,
         mount_without_user: if facts.privileged {
@@ -129,9 +132,10 @@ pub fn probe_view_calls() -> Feature {
 
 impl Support {
     /// Every feature with its name, in the order of the fields.
-    pub fn features(&self) -> [(&'static str, &Feature); 16] {
+    pub fn features(&self) -> [(&'static str, &Feature); 17] {
         [
             ("user namespaces", &self.user_namespaces),
+            ("mount namespace", &self.mount),
             (
                 "mount namespace without user namespace",
                 &self.mount_without_user,
@@ -228,8 +232,8 @@ fn try_out(namespaces: Namespaces, facts: &Facts) -> Feature {
 }
 
 /// The overlay, and the one in memory.
-fn try_overlay(user_namespaces: &Feature, facts: &Facts) -> (Feature, Feature) {
-    if let Err(missing) = user_namespaces {
+fn try_overlay(mount: &Feature, facts: &Facts) -> (Feature, Feature) {
+    if let Err(missing) = mount {
         return (Err(missing.clone()), Err(missing.clone()));
     }
     let map = IdMap::current();
