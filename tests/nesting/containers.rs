@@ -4,7 +4,7 @@
 //! in directories that are removed.
 
 use crate::places::command;
-use crate::visit::{Ground, Report, commands, ends, visit};
+use crate::visit::{Ground, Report, commands, ends, set_mode, visit};
 use cofferdam_tests::evidence::{is_root, lacks, within};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -36,9 +36,16 @@ impl Podman {
             fs::create_dir_all(own.join(name)).expect("a directory");
         }
         fs::write(own.join("docker.json"), DOCKER).expect("written");
+        // podman does not always say where runc is to keep what it knows.
+        let (runc, state) = (own.join("runc"), own.join("state"));
+        let script = format!("#!/bin/sh\nexec runc --root {} \"$@\"\n", state.display());
+        fs::write(&runc, script).expect("written");
+        set_mode(&runc, 0o755);
         // Locks lie in shared memory otherwise, and stay.
-        let settings = "[engine]\nlock_type = \"file\"\ncgroup_manager = \"cgroupfs\"\n\
-                        events_logger = \"none\"\nruntime = \"runc\"\n";
+        let settings = format!(
+            "[engine]\nlock_type = \"file\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n\
+             runtime = \"runc\"\n[engine.runtimes]\nrunc = [{runc:?}]\n"
+        );
         fs::write(own.join("containers.conf"), settings).expect("written");
         Some(Self { ground, own })
     }
@@ -49,7 +56,6 @@ impl Podman {
         command
             .args(["--root", &place("store"), "--runroot", &place("run")])
             .args(["--tmpdir", &place("tmp"), "--storage-driver", "vfs"])
-            .args(["--runtime-flag", &format!("root={}", place("runc"))])
             .env("CONTAINERS_CONF", place("containers.conf"))
             .env("XDG_RUNTIME_DIR", place("xdg"))
             .env("XDG_CONFIG_HOME", place("config"))

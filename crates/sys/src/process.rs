@@ -447,8 +447,87 @@ pub fn clock_seconds(clock: i32) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::family;
-    use crate::{Errno, syscall};
+    use super::{CLONE_CLEAR_SIGHAND, Stack, clone, exit, family, set_no_new_privs, wait};
+    use crate::{Errno, seccomp, syscall};
+    use std::os::fd::AsFd;
+
+    /// Signals that nothing else here uses: one that is handled, and one that is ignored.
+    const SIGNALS: [libc::c_int; 2] = [40, 41];
+
+    /// sigaction of the kernel: the handler comes first.
+    type Action = [usize; 4];
+
+    fn action(signal: libc::c_int) -> Action {
+        let mut action = [0; 4];
+        // SAFETY: rt_sigaction(2) writes one sigaction.
+        unsafe { syscall!(libc::SYS_rt_sigaction, signal, 0, &raw mut action, 8) };
+        action
+    }
+
+    /// What a child finds of them.
+    extern "C" fn look(found: *mut u8) -> ! {
+        // SAFETY: the test waits, and gave it these.
+        let found = unsafe { &mut *found.cast::<[usize; 2]>() };
+        *found = SIGNALS.map(|signal| action(signal)[0]);
+        exit(0)
+    }
+
+    fn child(flags: u64) -> Result<[usize; 2], Errno> {
+        let stack = Stack::new(64 * 1024).expect("a stack");
+        let mut found = [usize::MAX; 2];
+        let flags = flags | (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        // SAFETY: this thread waits for the end of the child, which touches `found` alone.
+        let child = unsafe { clone(flags, &stack, None, look, (&raw mut found).cast()) }?;
+        let ended = wait(child.pidfd.as_fd(), true).expect("its end");
+        assert_eq!(ended.and_then(|exit| exit.code), Some(0));
+        Ok(found)
+    }
+
+    extern "C" fn handle(_: libc::c_int) {}
+
+    #[test]
+    fn where_clone3_is_hidden_a_plain_child_is_made_by_clone() {
+        let handler = handle as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the handler does nothing, and signal(2) touches no memory.
+        unsafe {
+            libc::signal(SIGNALS[0], handler);
+            libc::signal(SIGNALS[1], libc::SIG_IGN);
+        }
+        let cleared = [libc::SIG_DFL, libc::SIG_IGN];
+        assert_eq!(child(CLONE_CLEAR_SIGHAND), Ok(cleared), "by clone3");
+        std::thread::spawn(move || {
+            let step = |code: u32, k, jf| libc::sock_filter {
+                code: code as u16,
+                jt: 0,
+                jf,
+                k,
+            };
+            let hides = [
+                step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+                step(
+                    libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                    libc::SYS_clone3 as u32,
+                    1,
+                ),
+                step(
+                    libc::BPF_RET | libc::BPF_K,
+                    libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+                    0,
+                ),
+                step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+            ];
+            set_no_new_privs().expect("the bit");
+            seccomp::install(&hides, 0).expect("a filter of this thread");
+            assert_eq!(child(CLONE_CLEAR_SIGHAND), Ok(cleared), "by clone");
+            // The control: handlers are there where nobody takes them away.
+            assert_eq!(child(0), Ok([handler, libc::SIG_IGN]));
+            // Namespaces are clone3's alone: with clone there is no time namespace.
+            let namespace = CLONE_CLEAR_SIGHAND | libc::CLONE_NEWUTS as u64;
+            assert_eq!(child(namespace), Err(Errno(libc::ENOSYS)));
+        })
+        .join()
+        .expect("all of that");
+    }
 
     #[test]
     fn a_thread_belongs_to_a_process_with_a_parent() {
