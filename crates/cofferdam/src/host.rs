@@ -2,6 +2,7 @@
 
 use crate::enforcement::Weakness;
 use crate::identity;
+use crate::lower::{Walls, covered};
 use cofferdam_policy::{Layer, Policy};
 use cofferdam_sys::cred;
 use std::fmt;
@@ -84,7 +85,11 @@ impl Host {
             network,
             namespaces,
             seccomp(),
-            landlock(view),
+            landlock(Walls {
+                view,
+                own_network: whole,
+                namespaces: whole,
+            }),
             cgroup(),
         ];
         let mut host = Self {
@@ -271,8 +276,8 @@ fn seccomp() -> LayerSupport {
     }
 }
 
-/// `view` is whether the other layers do what a ruleset of this kernel's does not.
-fn landlock(view: bool) -> LayerSupport {
+/// With the walls that the other layers put up, which do what a ruleset of this kernel's does not.
+fn landlock(walls: Walls) -> LayerSupport {
     let support = cofferdam_landlock::probe();
     let mut layer = LayerSupport {
         layer: Layer::Landlock,
@@ -286,17 +291,22 @@ fn landlock(view: bool) -> LayerSupport {
                 .facts
                 .push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
             let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
-            let missing: Vec<_> = missing.collect();
-            // As the layer is put up without a view: what nothing covers is required.
-            layer.available = view || missing.is_empty();
-            let reason = match view {
-                true => "newer than this kernel; the other layers cover it with the default policy",
-                false => "newer than this kernel, and without namespaces no other layer covers it",
-            };
-            layer.missing.extend(missing.into_iter().map(|feature| {
+            layer.available = true;
+            for feature in missing {
+                let covered = covered(feature, walls);
+                layer.available &= covered;
+                let reason = match covered {
+                    true => {
+                        "newer than this kernel; the other layers cover it with the default policy"
+                    }
+                    false => {
+                        "newer than this kernel, and the layers that cover it are not available"
+                    }
+                };
                 let remedy = format!("Linux {} brings it", feature.abi().kernel());
-                Weakness::new(feature.to_string(), reason, remedy)
-            }));
+                let weakness = Weakness::new(feature.to_string(), reason, remedy);
+                layer.missing.push(weakness);
+            }
         }
         Err(why) => layer
             .missing

@@ -14,6 +14,7 @@ mod rules;
 
 pub(crate) use overlay::{Frozen, Overlaid, Start};
 use root::OtherRoot;
+pub(crate) use rules::{Walls, covered};
 
 use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 #[error("{}: {}", self.reason(), self.remedy())]
 #[non_exhaustive]
 pub enum Missing {
-    /// The kernel is too old, or a filter around this process hides the call.
+    /// The kernel is too old.
     Kernel {
         /// What is missing.
         what: &'static str,
@@ -92,7 +92,7 @@ impl Missing {
     pub fn reason(&self) -> String {
         match self {
             Self::Kernel { what, since } => {
-                format!("{what} needs Linux {since} (and no seccomp filter that hides it)")
+                format!("{what} needs Linux {since}")
             }
             Self::NotBuilt { namespace, .. } => {
                 format!("this kernel has no {namespace} namespaces")

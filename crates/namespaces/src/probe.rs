@@ -473,6 +473,9 @@ mod tests {
         let hidden = diagnose(Step::Clone, Errno(libc::ENOSYS), &filtered);
         assert_eq!(hidden, Missing::Hidden { what: "clone3" });
         assert!(hidden.remedy().contains("seccomp=unconfined"));
-        assert!(matches!(unknown("a call", "99.0"), Missing::Kernel { .. }));
+        assert!(matches!(
+            super::unknown("a call", "99.0"),
+            Missing::Kernel { .. }
+        ));
     }
 }
