@@ -142,7 +142,7 @@ impl Drop for Podman {
             // SAFETY: kill(2) touches no memory; the process is podman's, started here.
             unsafe { libc::kill(pid, libc::SIGKILL) };
             let there = || fs::metadata(format!("/proc/{pid}")).is_ok();
-            within(Duration::from_secs(10), || !there());
+            within(Duration::from_secs(30), || !there());
         }
         let _ = fs::remove_dir_all(&self.own);
         let groups = fs::read_dir("/sys/fs/cgroup")
@@ -151,7 +151,7 @@ impl Drop for Podman {
             .flatten();
         let mut groups: Vec<PathBuf> = groups.map(|one| one.path().join(self.group())).collect();
         groups.push(Path::new("/sys/fs/cgroup").join(self.group()));
-        within(Duration::from_secs(10), || {
+        within(Duration::from_secs(30), || {
             groups.iter().all(|group| remove_group(group))
         });
         if !std::thread::panicking() {

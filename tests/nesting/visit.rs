@@ -245,7 +245,7 @@ impl Report {
     pub fn leaves_nothing(&self, ground: &Ground) {
         assert_eq!(self.of("left").trim(), "");
         let place = ground.path().display().to_string();
-        let gone = within(Duration::from_secs(10), || {
+        let gone = within(Duration::from_secs(30), || {
             processes_with(&place).is_empty()
         });
         assert!(gone, "{:?}", processes_with(&place));

@@ -17,7 +17,7 @@ const RESIDENT: usize = 512;
 
 /// What both vary by however little happens: buffers of threads that come and go, pages of the allocator.
 const NOISE: usize = 256 << 10;
-const RESIDENT_NOISE: usize = 3 << 20;
+const RESIDENT_NOISE: usize = 2 << 20;
 
 /// Mappings vary with the allocator's arenas.
 const MAPPINGS: usize = 32;

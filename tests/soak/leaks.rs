@@ -2,7 +2,7 @@
 
 use crate::inventory::Inventory;
 use crate::{SETTLING, ground};
-use cofferdam_tests::evidence::is_root;
+use cofferdam_tests::evidence::{is_root, within};
 use std::ffi::CString;
 use std::fs::{self, File};
 use std::os::unix::ffi::OsStrExt;
@@ -31,7 +31,7 @@ pub fn are_noticed(base: &Path) {
     };
     let gone = || {
         let mut left = Vec::new();
-        let whole = cofferdam_tests::evidence::within(SETTLING, || {
+        let whole = within(SETTLING, || {
             left = before.left_in(&Inventory::take(base), SPAWNS);
             left.is_empty()
         });
@@ -54,7 +54,12 @@ pub fn are_noticed(base: &Path) {
     let mut process = Command::new("sleep").arg("1000").spawn().expect("sleep");
     noticed("process");
     process.kill().expect("killed");
-    // Not waited for: a zombie.
+    // Not waited for: a zombie, once it has ended.
+    let zombie = within(SETTLING, || {
+        let left = before.left_in(&Inventory::take(base), SPAWNS);
+        left.iter().any(|line| line.contains("zombie"))
+    });
+    assert!(zombie);
     noticed("process");
     process.wait().expect("waited for");
     // What nobody knows any more: the child of a shell that has ended.

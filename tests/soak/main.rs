@@ -26,7 +26,7 @@ static HEAP: Counting = Counting;
 const THREADS: usize = 32;
 
 /// Programs that are started where nothing else is said.
-const USUAL: usize = 8_000;
+const USUAL: usize = 5_000;
 
 /// Far above what ending takes, and what is gone sooner is not waited for.
 const SETTLING: Duration = Duration::from_secs(30);
