@@ -209,8 +209,8 @@ fn in_a_container_with_podmans_filter_both_causes_are_named() {
         .refuses("required", "namespaces", &words)
         .refuses("require namespaces", "namespaces", &words)
         .preferred(
-            ["absent", "absent", "full", "partial", "full", "partial"],
-            &words[1..2],
+            ["partial", "absent", "full", "partial", "full", "full"],
+            &words,
         )
         .doctor(&words)
         .leaves_nothing(&podman.ground);

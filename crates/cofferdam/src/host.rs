@@ -35,12 +35,13 @@ impl Host {
     pub(crate) fn probe() -> Self {
         let support = cofferdam_namespaces::probe();
         let mut namespaces = namespaces(&support);
+        // Without a host name of its own, the other layers have all they need.
+        let mut whole = missing_separation(&support).is_empty();
         let range = identity::root_range(&Policy::default().identity);
         if let (0, Err(weakness)) = (cred::geteuid(), range) {
-            namespaces.available = false;
+            (namespaces.available, whole) = (false, false);
             namespaces.missing.push(weakness);
         }
-        let whole = namespaces.available;
         if let (false, Err(weakness)) = (whole, without_privileges()) {
             namespaces.missing.push(weakness);
         }
@@ -142,7 +143,9 @@ impl fmt::Display for Host {
 
 /// What of a host decides about layers that are preferred.
 pub(crate) struct Trial {
+    /// Those that separate; the host name does not.
     pub namespaces: Result<(), Weakness>,
+    pub uts: Result<(), Weakness>,
     pub view: Result<(), Weakness>,
 }
 
@@ -152,7 +155,8 @@ impl Trial {
         let support = cofferdam_namespaces::probe();
         let first = |missing: Vec<Weakness>| missing.into_iter().next().map_or(Ok(()), Err);
         Self {
-            namespaces: first(missing_namespaces(&support)),
+            namespaces: first(missing_separation(&support)),
+            uts: first(missing_uts(&support)),
             view: first(missing_view(&support)),
         }
     }
@@ -196,12 +200,19 @@ pub(crate) fn without_privileges() -> Result<(), Weakness> {
 
 /// What the namespaces layer cannot do without.
 fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    [missing_separation(support), missing_uts(support)].concat()
+}
+
+fn missing_separation(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
     missing([
         ("user namespaces", &support.user_namespaces),
         ("network namespace", &support.net),
         ("ipc namespace", &support.ipc),
-        ("uts namespace", &support.uts),
     ])
+}
+
+fn missing_uts(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    missing([("uts namespace", &support.uts)])
 }
 
 /// What a view cannot do without, beside namespaces.

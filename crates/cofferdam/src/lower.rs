@@ -206,6 +206,8 @@ pub(crate) fn lower(
     let prefers = [layers.namespaces, layers.filesystem].contains(&Enforce::Prefer);
     let trial = prefers.then(Trial::run);
     let namespaces = decide_namespaces(&policy, trial.as_ref(), &mut reports);
+    let without_uts = layers.namespaces == Enforce::Prefer
+        && trial.as_ref().is_some_and(|trial| trial.uts.is_err());
     if !namespaces {
         host::without_privileges().map_err(|weakness| unavailable(Layer::Namespaces, weakness))?;
     }
@@ -248,7 +250,7 @@ pub(crate) fn lower(
         pid: namespaces,
         net: context.own_network,
         ipc: namespaces,
-        uts: namespaces,
+        uts: namespaces && !without_uts,
         cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
         time: namespaces
             && cofferdam_namespaces::time_namespaces_are_safe()
@@ -341,7 +343,11 @@ fn decide_namespaces(
     let decided = match (asked, trial) {
         (Enforce::Off, _) => false,
         (Enforce::Prefer, Some(trial)) => {
-            report.weaker.extend(trial.namespaces.clone().err());
+            let weaknesses = [&trial.namespaces, &trial.uts].map(|one| one.clone().err());
+            report.weaker.extend(weaknesses.into_iter().flatten());
+            report
+                .weaker
+                .dedup_by(|next, first| next.has_cause_of(first));
             trial.namespaces.is_ok()
         }
         _ => true,
