@@ -1,7 +1,10 @@
 //! What this host offers, layer by layer.
 
 use crate::enforcement::Weakness;
-use cofferdam_policy::Layer;
+use crate::identity;
+use crate::lower::{Walls, covered};
+use cofferdam_policy::{Layer, Policy};
+use cofferdam_sys::cred;
 use std::fmt;
 
 /// What this host offers; the answer of [`Sandbox::probe`](crate::Sandbox::probe).
@@ -31,8 +34,17 @@ pub struct LayerSupport {
 impl Host {
     pub(crate) fn probe() -> Self {
         let support = cofferdam_namespaces::probe();
-        let namespaces = namespaces(&support);
-        let whole = namespaces.available;
+        let mut namespaces = namespaces(&support);
+        // Without a host name of its own, the other layers have all they need.
+        let mut whole = missing_separation(&support).is_empty();
+        let range = identity::root_range(&Policy::default().identity);
+        if let (0, Err(weakness)) = (cred::geteuid(), range) {
+            (namespaces.available, whole) = (false, false);
+            namespaces.missing.push(weakness);
+        }
+        if let (false, Err(weakness)) = (whole, without_privileges()) {
+            namespaces.missing.push(weakness);
+        }
         let depends = |layer: Layer, fact: &str| LayerSupport {
             layer,
             available: whole,
@@ -47,8 +59,20 @@ impl Host {
             },
         };
         let mut filesystem = depends(Layer::Filesystem, "a view built from nothing, by mounts");
-        if whole {
-            overlays(&support, &mut filesystem);
+        // What the namespaces layer has said is not said again.
+        let mut lacks = missing_view(&support);
+        lacks.retain(|one| {
+            namespaces
+                .missing
+                .iter()
+                .all(|said| said.reason != one.reason)
+        });
+        filesystem.missing.extend(lacks);
+        let view = filesystem.missing.is_empty();
+        filesystem.available = view;
+        match view {
+            true => overlays(&support, &mut filesystem),
+            false => filesystem.facts.clear(),
         }
         let alone = "a network namespace with nothing but its loopback";
         let mut network = depends(Layer::Network, alone);
@@ -62,7 +86,11 @@ impl Host {
             network,
             namespaces,
             seccomp(),
-            landlock(),
+            landlock(Walls {
+                view,
+                own_network: whole,
+                namespaces: whole,
+            }),
             cgroup(),
         ];
         let mut host = Self {
@@ -113,35 +141,92 @@ impl fmt::Display for Host {
     }
 }
 
-/// Tries the namespaces of a sandbox out; the reason and remedy where they cannot be put up.
-pub(crate) fn try_namespaces() -> Result<(), Weakness> {
-    let missing = missing_namespaces(&cofferdam_namespaces::probe());
-    missing.into_iter().next().map_or(Ok(()), Err)
+/// What of a host decides about layers that are preferred.
+pub(crate) struct Trial {
+    /// Those that separate; the host name does not.
+    pub namespaces: Result<(), Weakness>,
+    pub uts: Result<(), Weakness>,
+    pub view: Result<(), Weakness>,
 }
 
-/// What explains a failure in namespaces, as far as a trial of them does, and what to do about it.
-pub(crate) fn explain_namespaces() -> (Option<String>, String) {
-    match try_namespaces() {
-        Ok(()) => (
-            None,
-            "run `cofferdam doctor` to see what this host offers".into(),
-        ),
-        Err(weakness) => (Some(weakness.reason), weakness.remedy),
+impl Trial {
+    /// Tries the namespaces and the mounts of a sandbox out; the reason and remedy where they cannot be.
+    pub(crate) fn run() -> Self {
+        let support = cofferdam_namespaces::probe();
+        let first = |missing: Vec<Weakness>| missing.into_iter().next().map_or(Ok(()), Err);
+        Self {
+            namespaces: first(missing_separation(&support)),
+            uts: first(missing_uts(&support)),
+            view: first(missing_view(&support)),
+        }
     }
 }
 
-/// What a sandbox cannot do without.
+/// What explains a failure in namespaces, as far as a trial of them does, and what to do about it. Each cause
+/// is told: whoever mends the first one only meets the next.
+pub(crate) fn explain_namespaces() -> (Option<String>, String) {
+    let support = cofferdam_namespaces::probe();
+    let missing = [missing_namespaces(&support), missing_view(&support)].concat();
+    if missing.is_empty() {
+        let remedy = "run `cofferdam doctor` to see what this host offers";
+        return (None, remedy.into());
+    }
+    let (mut reasons, mut remedies) = (Vec::new(), Vec::new());
+    for weakness in missing {
+        if !reasons.contains(&weakness.reason) {
+            reasons.push(weakness.reason);
+        }
+        if !remedies.contains(&weakness.remedy) {
+            remedies.push(weakness.remedy);
+        }
+    }
+    (Some(reasons.join("; and ")), remedies.join("; and "))
+}
+
+/// Whether a program would be one without privileges where namespaces do not take them away. Root could
+/// change owners, modes and times of every file, which Landlock does not see, and more with each
+/// capability; such a wall would be none.
+pub(crate) fn without_privileges() -> Result<(), Weakness> {
+    let capabilities = cred::capget().map_or(u64::MAX, |sets| sets.effective);
+    if cred::geteuid() != 0 && capabilities == 0 {
+        return Ok(());
+    }
+    Err(Weakness::new(
+        "a program without privileges",
+        "this process is root or holds capabilities, and only namespaces keep them from the program",
+        "start the host as an ordinary user, or put up the namespaces layer",
+    ))
+}
+
+/// What the namespaces layer cannot do without.
 fn missing_namespaces(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
-    let needed = [
+    [missing_separation(support), missing_uts(support)].concat()
+}
+
+fn missing_separation(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    missing([
         ("user namespaces", &support.user_namespaces),
+        ("network namespace", &support.net),
+        ("ipc namespace", &support.ipc),
+    ])
+}
+
+fn missing_uts(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    missing([("uts namespace", &support.uts)])
+}
+
+/// What a view cannot do without, beside namespaces.
+fn missing_view(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
+    missing([
+        ("mount namespace", &support.mount),
         ("mounts by descriptor", &support.mount_api),
         ("mount_setattr", &support.mount_setattr),
         ("openat2", &support.openat2),
         ("pid namespace with proc", &support.pid_and_proc),
-        ("network namespace", &support.net),
-        ("ipc namespace", &support.ipc),
-        ("uts namespace", &support.uts),
-    ];
+    ])
+}
+
+fn missing<const N: usize>(needed: [(&str, &cofferdam_namespaces::Feature); N]) -> Vec<Weakness> {
     needed
         .into_iter()
         .filter_map(|(name, feature)| {
@@ -202,7 +287,8 @@ fn seccomp() -> LayerSupport {
     }
 }
 
-fn landlock() -> LayerSupport {
+/// With the walls that the other layers put up, which do what a ruleset of this kernel's does not.
+fn landlock(walls: Walls) -> LayerSupport {
     let support = cofferdam_landlock::probe();
     let mut layer = LayerSupport {
         layer: Layer::Landlock,
@@ -212,18 +298,26 @@ fn landlock() -> LayerSupport {
     };
     match support.abi() {
         Ok(abi) => {
-            layer.available = true;
             layer
                 .facts
                 .push(format!("ABI {} (Linux {})", abi.number(), abi.kernel()));
             let missing = cofferdam_landlock::Feature::all().filter(|f| !support.offers(*f));
-            layer.missing.extend(missing.map(|feature| {
-                Weakness::new(
-                    feature.to_string(),
-                    "newer than this kernel; the other layers cover it with the default policy",
-                    format!("Linux {} brings it", feature.abi().kernel()),
-                )
-            }));
+            layer.available = true;
+            for feature in missing {
+                let covered = covered(feature, walls);
+                layer.available &= covered;
+                let reason = match covered {
+                    true => {
+                        "newer than this kernel; the other layers cover it with the default policy"
+                    }
+                    false => {
+                        "newer than this kernel, and the layers that cover it are not available"
+                    }
+                };
+                let remedy = format!("Linux {} brings it", feature.abi().kernel());
+                let weakness = Weakness::new(feature.to_string(), reason, remedy);
+                layer.missing.push(weakness);
+            }
         }
         Err(why) => layer
             .missing

@@ -1,5 +1,6 @@
 //! Who the program is: ids on the host, ids inside, and the account that goes with them.
 
+use crate::enforcement::Weakness;
 use crate::error::BuildError;
 use cofferdam_namespaces::IdMap;
 use cofferdam_policy::{IdRange, Identity, Layer};
@@ -10,9 +11,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
-/// The capabilities that a root host needs (linux/capability.h): `CAP_SETGID`, `CAP_SETUID`,
-/// `CAP_SYS_ADMIN`.
-const NEEDED: u64 = 1 << 6 | 1 << 7 | 1 << 21;
+/// The capabilities that a root host needs, by their numbers (linux/capability.h).
+const NEEDED: [(u32, &str); 3] = [(6, "CAP_SETGID"), (7, "CAP_SETUID"), (21, "CAP_SYS_ADMIN")];
 
 /// The user that a program is inside.
 #[derive(Clone, Debug)]
@@ -97,23 +97,12 @@ pub(crate) fn choose(
             throwaway: None,
         });
     }
-    let capabilities = cred::capget().map(|sets| sets.effective).unwrap_or(0);
-    let Some(range) = policy
-        .range
-        .filter(|range| capabilities & NEEDED == NEEDED && is_mapped(*range))
-    else {
-        return Err(BuildError::Unavailable {
-            layer: Layer::Namespaces,
-            feature: "ids other than root's".into(),
-            reason: "this process is root, and a sandbox must not run as root of the host; it \
-                     lacks CAP_SETUID, CAP_SETGID or CAP_SYS_ADMIN, or the policy has no range of \
-                     ids that exist in this user namespace, to use others"
-                .into(),
-            remedy: "start the host as an ordinary user, or give it these capabilities and an \
-                     [identity] range that /proc/self/uid_map and gid_map hold"
-                .into(),
-        });
-    };
+    let range = root_range(policy).map_err(|weakness| BuildError::Unavailable {
+        layer: Layer::Namespaces,
+        feature: weakness.what,
+        reason: weakness.reason,
+        remedy: weakness.remedy,
+    })?;
     let owner = workspace.and_then(|path| fs::metadata(path).ok());
     let owner = owner.map_or((0, 0), |data| (data.uid(), data.gid()));
     let other = |id: u32| if id == 0 { 1000 } else { id };
@@ -130,6 +119,35 @@ pub(crate) fn choose(
         map: IdMap::single(inside_uid, throwaway.0, inside_gid, throwaway.0),
         throwaway: Some(throwaway),
     })
+}
+
+/// The ids that sandboxes of a root host take theirs from, or what keeps it from any.
+pub(crate) fn root_range(policy: &Identity) -> Result<IdRange, Weakness> {
+    let held = cred::capget().map(|sets| sets.effective).unwrap_or(0);
+    let lacking = NEEDED.iter().filter(|(number, _)| held >> number & 1 == 0);
+    let lacking: Vec<&str> = lacking.map(|(_, name)| *name).collect();
+    let (but, remedy) = match policy.range {
+        _ if !lacking.is_empty() => (
+            format!("it lacks {} to use others", lacking.join(", ")),
+            "start the host as an ordinary user, or with these capabilities",
+        ),
+        None => (
+            "the policy has no range of others".into(),
+            "start the host as an ordinary user, or give the policy an [identity] range",
+        ),
+        Some(range) if !is_mapped(range) => (
+            format!(
+                "the others of the policy, from {} on, do not exist in this user namespace",
+                range.start
+            ),
+            "start the host as an ordinary user, or give the policy an [identity] range that \
+             /proc/self/uid_map and gid_map hold",
+        ),
+        Some(range) => return Ok(range),
+    };
+    let reason = "this process is root, and a sandbox must not run under root's ids;";
+    let reason = format!("{reason} {but}");
+    Err(Weakness::new("ids other than root's", reason, remedy))
 }
 
 /// Whether all ids of the range exist in this process's user namespace (user_namespaces(7)); in a

@@ -14,12 +14,13 @@ mod rules;
 
 pub(crate) use overlay::{Frozen, Overlaid, Start};
 use root::OtherRoot;
+pub(crate) use rules::{Walls, covered};
 
 use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::environment::{self, Own};
 use crate::error::{BuildError, SpawnError};
-use crate::host;
+use crate::host::{self, Trial};
 use crate::identity::{self, Ids, Throwaway};
 use crate::protect::Watch;
 use crate::record::{Ear, KernelLog, Recorder, Shown};
@@ -31,7 +32,6 @@ use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
 use cofferdam_spawn::{Observer, Plan};
-use cofferdam_sys::cred;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -222,11 +222,16 @@ pub(crate) fn lower(
             .adopt(image.name.as_deref(), image.home.as_deref());
     }
     let mut reports = Vec::new();
-    let namespaces = decide_namespaces(&policy, &mut reports)?;
+    let layers = &policy.layers;
+    let prefers = [layers.namespaces, layers.filesystem].contains(&Enforce::Prefer);
+    let trial = prefers.then(Trial::run);
+    let namespaces = decide_namespaces(&policy, trial.as_ref(), &mut reports);
+    let without_uts = layers.namespaces == Enforce::Prefer
+        && trial.as_ref().is_some_and(|trial| trial.uts.is_err());
     if !namespaces {
-        refuse_privileges()?;
+        host::without_privileges().map_err(|weakness| unavailable(Layer::Namespaces, weakness))?;
     }
-    let view = decide_view(&policy, namespaces, &mut reports)?;
+    let view = decide_view(&policy, namespaces, trial.as_ref(), &mut reports)?;
     let mut filesystem = policy.filesystem.clone();
     let watch = match reports.last_mut() {
         Some(report) => protection::add(&mut filesystem, view, report)?,
@@ -266,7 +271,7 @@ pub(crate) fn lower(
         pid: namespaces,
         net: context.own_network,
         ipc: namespaces,
-        uts: namespaces,
+        uts: namespaces && !without_uts,
         cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
         time: namespaces
             && cofferdam_namespaces::time_namespaces_are_safe()
@@ -350,51 +355,51 @@ pub(crate) fn lower(
 
 /// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails
 /// where the host forbids them, and a trial would cost each start of a program.
-fn decide_namespaces(policy: &Policy, reports: &mut Vec<LayerReport>) -> Result<bool, BuildError> {
+fn decide_namespaces(
+    policy: &Policy,
+    trial: Option<&Trial>,
+    reports: &mut Vec<LayerReport>,
+) -> bool {
     let asked = policy.layers.namespaces;
     let mut report = LayerReport::new(Layer::Namespaces, asked);
-    let decided = match asked {
-        Enforce::Off => false,
-        Enforce::Require => true,
-        Enforce::Prefer => match host::try_namespaces() {
-            Ok(()) => true,
-            Err(weakness) => {
-                report.weaker.push(weakness);
-                false
-            }
-        },
+    let decided = match (asked, trial) {
+        (Enforce::Off, _) => false,
+        (Enforce::Prefer, Some(trial)) => {
+            let weaknesses = [&trial.namespaces, &trial.uts].map(|one| one.clone().err());
+            report.weaker.extend(weaknesses.into_iter().flatten());
+            report
+                .weaker
+                .dedup_by(|next, first| next.has_cause_of(first));
+            trial.namespaces.is_ok()
+        }
+        _ => true,
     };
     reports.push(report);
-    Ok(decided)
-}
-
-/// Without namespaces a program keeps the host's ids and what it inherits of its capabilities. Root
-/// could change owners, modes and times of every file, which Landlock does not see, and more with
-/// each capability; such a wall would be none.
-fn refuse_privileges() -> Result<(), BuildError> {
-    let capabilities = cred::capget().map_or(u64::MAX, |sets| sets.effective);
-    if cred::geteuid() != 0 && capabilities == 0 {
-        return Ok(());
-    }
-    Err(BuildError::Unavailable {
-        layer: Layer::Namespaces,
-        feature: "a program without privileges".into(),
-        reason: "this process is root or holds capabilities, and only namespaces keep them from \
-                 the program"
-            .into(),
-        remedy: "start the host as an ordinary user, or put up the namespaces layer".into(),
-    })
+    decided
 }
 
 fn decide_view(
     policy: &Policy,
     namespaces: bool,
+    trial: Option<&Trial>,
     reports: &mut Vec<LayerReport>,
 ) -> Result<bool, BuildError> {
     let mut report = LayerReport::new(Layer::Filesystem, policy.layers.filesystem);
     let decided = match (policy.layers.filesystem, namespaces) {
         (Enforce::Off, _) => false,
+        (Enforce::Prefer, true) if trial.is_some_and(|trial| trial.view.is_err()) => {
+            report
+                .weaker
+                .extend(trial.and_then(|trial| trial.view.clone().err()));
+            false
+        }
         (_, true) => {
+            // Where a filter hides them, everything that looks at files before would fail of it.
+            cofferdam_namespaces::probe_view_calls().map_err(|missing| {
+                let (reason, remedy) = (missing.reason(), missing.remedy());
+                let weakness = Weakness::new("a view of its own", reason, remedy);
+                unavailable(Layer::Filesystem, weakness)
+            })?;
             report.add("a view of its own: only what the policy names exists");
             true
         }
@@ -531,6 +536,15 @@ fn require(
     }
     report.weaker.push(weakness);
     Ok(())
+}
+
+fn unavailable(layer: Layer, weakness: Weakness) -> BuildError {
+    BuildError::Unavailable {
+        layer,
+        feature: weakness.what,
+        reason: weakness.reason,
+        remedy: weakness.remedy,
+    }
 }
 
 fn needs_namespaces(layer: Layer, feature: &str) -> BuildError {

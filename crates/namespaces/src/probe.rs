@@ -3,10 +3,11 @@
 use crate::helper;
 use crate::idmap::IdMap;
 use crate::idmap::text;
+use crate::missing::Missing;
 use crate::set::Namespaces;
 use cofferdam_sys::mount::overlay::{self, probe_overlay};
 use cofferdam_sys::mount::{self, MountAttr};
-use cofferdam_sys::probe::{Step, probe_namespaces};
+use cofferdam_sys::probe::{Step, clone3_reaches_kernel, mount_reaches_kernel, probe_namespaces};
 use cofferdam_sys::{Errno, cred, process};
 use std::path::{Path, PathBuf};
 
@@ -17,8 +18,10 @@ pub type Feature = Result<(), Missing>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Support {
-    /// A user namespace with a mount namespace in which capabilities work.
+    /// A user namespace.
     pub user_namespaces: Feature,
+    /// A mount namespace in a user namespace, in which mounts can be made.
+    pub mount: Feature,
     /// A mount namespace without a user namespace: for root alone.
     pub mount_without_user: Feature,
     /// A pid namespace with a new proc for it.
@@ -53,152 +56,6 @@ pub struct Support {
     pub id_helpers: Feature,
 }
 
-/// Why something is not there, with the remedy.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}: {}", self.reason(), self.remedy())]
-#[non_exhaustive]
-pub enum Missing {
-    /// The kernel is too old, or a filter around this process hides the call.
-    Kernel {
-        /// What is missing.
-        what: &'static str,
-        /// The first version that has it.
-        since: &'static str,
-    },
-    /// The kernel was built without it.
-    NotBuilt {
-        /// The namespace.
-        namespace: &'static str,
-        /// The kernel's build option.
-        option: &'static str,
-    },
-    /// Debian's switch is off.
-    UnprivilegedCloneOff,
-    /// The limit on user namespaces is reached, or zero.
-    UserNamespaceLimit {
-        /// The limit.
-        limit: u64,
-    },
-    /// Ubuntu's AppArmor rule.
-    AppArmor {
-        /// A name for the profile.
-        name: String,
-        /// The program that needs it: the one that is running.
-        program: PathBuf,
-    },
-    /// The caller has made itself non-dumpable, so its own files in /proc belong to root.
-    NotDumpable,
-    /// The caller is in a chroot.
-    Chroot,
-    /// A new proc would show what is hidden in the host's.
-    ProcCovered,
-    /// Refused for no reason that can be seen from inside: a seccomp filter or security module.
-    Refused {
-        /// What was being done.
-        step: &'static str,
-        /// What the kernel answered.
-        errno: Errno,
-    },
-    /// A file system that is neither built in nor loaded.
-    Module {
-        /// The module.
-        module: &'static str,
-    },
-    /// A part of nftables that is neither built in nor loaded.
-    NetfilterModule {
-        /// The module.
-        module: &'static str,
-    },
-    /// The caller is not root on the host.
-    Privilege {
-        /// What needs it.
-        what: &'static str,
-    },
-    /// newuidmap(1) or newgidmap(1) is not installed.
-    Helper {
-        /// The program.
-        program: &'static str,
-    },
-}
-
-impl Missing {
-    /// Why it is not there.
-    pub fn reason(&self) -> String {
-        match self {
-            Self::Kernel { what, since } => {
-                format!("{what} needs Linux {since} (and no seccomp filter that hides it)")
-            }
-            Self::NotBuilt { namespace, .. } => {
-                format!("this kernel has no {namespace} namespaces")
-            }
-            Self::UnprivilegedCloneOff => "unprivileged user namespaces are switched off".into(),
-            Self::UserNamespaceLimit { limit } => {
-                format!("the limit of user namespaces, {limit}, is reached")
-            }
-            Self::AppArmor { .. } => "AppArmor takes every right from user namespaces of programs \
-                without a profile (kernel.apparmor_restrict_unprivileged_userns=1)"
-                .into(),
-            Self::NotDumpable => "this process has set PR_SET_DUMPABLE to 0, so it cannot write \
-                its children's id maps"
-                .into(),
-            Self::Chroot => "user namespaces cannot be made in a chroot".into(),
-            Self::ProcCovered => "the kernel refuses a new proc because the one here is partly \
-                covered, as in a container"
-                .into(),
-            Self::Refused { step, errno } => format!(
-                "{step} was refused ({errno}) by a seccomp filter or a security module around this \
-                 process"
-            ),
-            Self::Module { module } => {
-                format!("this kernel has no file system `{module}` built in or loaded")
-            }
-            Self::NetfilterModule { module } => format!(
-                "this kernel has no `{module}` built in or loaded, which redirects connections"
-            ),
-            Self::Privilege { what } => {
-                format!("{what} needs CAP_SYS_ADMIN in the host's own user namespace")
-            }
-            Self::Helper { program } => {
-                format!("mapping more than one's own id needs {program}, which is not in PATH")
-            }
-        }
-    }
-
-    /// What a person with the necessary rights on this machine can do about it. Of several lines
-    /// where a file has to be written.
-    pub fn remedy(&self) -> String {
-        match self {
-            Self::Kernel { .. } => "use a newer kernel".into(),
-            Self::NotBuilt { option, .. } => format!("use one built with {option}"),
-            Self::UnprivilegedCloneOff => {
-                "as root run `sysctl -w kernel.unprivileged_userns_clone=1`".into()
-            }
-            Self::UserNamespaceLimit { .. } => {
-                "as root run `sysctl -w user.max_user_namespaces=65536`".into()
-            }
-            Self::AppArmor { name, program } => format!(
-                "as root write /etc/apparmor.d/{name} as below and run \
-                 `apparmor_parser -r /etc/apparmor.d/{name}`\n{}",
-                profile(name, program)
-            ),
-            Self::NotDumpable => "leave it at 1 until they run".into(),
-            Self::Chroot => "start the program outside, or with pivot_root".into(),
-            Self::ProcCovered => "run the outer container with \
-                `--security-opt systempaths=unconfined`, or leave proc out of the view"
-                .into(),
-            Self::Refused { .. } => "have it allowed; in Docker run with \
-                `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`"
-                .into(),
-            Self::Module { module } | Self::NetfilterModule { module } => format!(
-                "as root run `modprobe {module}`, and write `{module}` to \
-                 /etc/modules-load.d/{module}.conf for the next start"
-            ),
-            Self::Privilege { .. } => "run as root, or do without".into(),
-            Self::Helper { .. } => helper::PACKAGES.into(),
-        }
-    }
-}
-
 /// Tries out what this host offers to the calling process: a few short-lived children, about a
 /// millisecond each, and calls that change nothing.
 pub fn probe() -> Support {
@@ -218,10 +75,11 @@ pub fn probe() -> Support {
         user: false,
         ..mount
     };
-    let user_namespaces = one(mount);
-    let (overlay, overlay_in_memory) = try_overlay(&user_namespaces, &facts);
+    let mount = one(mount);
+    let (overlay, overlay_in_memory) = try_overlay(&mount, &facts);
     Support {
-        user_namespaces,
+        user_namespaces: one(user),
+        mount,
         overlay,
         overlay_in_memory,
         mount_without_user: if facts.privileged {
@@ -261,11 +119,23 @@ pub fn probe() -> Support {
     }
 }
 
+/// Asks for the calls that a view is made with; nothing is changed, and no process made.
+///
+/// # Errors
+/// The first that is not there.
+pub fn probe_view_calls() -> Feature {
+    let calls = Calls::try_out();
+    calls.mount_api?;
+    calls.openat2?;
+    calls.mount_setattr
+}
+
 impl Support {
     /// Every feature with its name, in the order of the fields.
-    pub fn features(&self) -> [(&'static str, &Feature); 16] {
+    pub fn features(&self) -> [(&'static str, &Feature); 17] {
         [
             ("user namespaces", &self.user_namespaces),
+            ("mount namespace", &self.mount),
             (
                 "mount namespace without user namespace",
                 &self.mount_without_user,
@@ -307,6 +177,10 @@ struct Facts {
     privileged: bool,
     /// The same, in the initial user namespace.
     initial_admin: bool,
+    /// A filter answers clone3(2) in the kernel's place.
+    clone_filtered: bool,
+    /// The same of mount(2).
+    mount_filtered: bool,
     program: PathBuf,
     namespaces: Vec<&'static str>,
 }
@@ -328,6 +202,8 @@ impl Facts {
             chroot: in_chroot(),
             privileged,
             initial_admin: privileged && whole,
+            clone_filtered: clone3_reaches_kernel().is_err(),
+            mount_filtered: mount_reaches_kernel().is_err(),
             program: std::env::current_exe().unwrap_or_default(),
             namespaces: Namespaces::all()
                 .names()
@@ -356,8 +232,8 @@ fn try_out(namespaces: Namespaces, facts: &Facts) -> Feature {
 }
 
 /// The overlay, and the one in memory.
-fn try_overlay(user_namespaces: &Feature, facts: &Facts) -> (Feature, Feature) {
-    if let Err(missing) = user_namespaces {
+fn try_overlay(mount: &Feature, facts: &Facts) -> (Feature, Feature) {
+    if let Err(missing) = mount {
         return (Err(missing.clone()), Err(missing.clone()));
     }
     let map = IdMap::current();
@@ -429,18 +305,9 @@ fn diagnose(step: Step, errno: Errno, facts: &Facts) -> Missing {
         (Step::Clone, libc::ENOSPC | libc::EUSERS) => Missing::UserNamespaceLimit {
             limit: facts.max_user_namespaces.unwrap_or_default(),
         },
-        (Step::Clone, libc::ENOSYS) => Missing::Kernel {
-            what: "clone3",
-            since: "5.3",
-        },
-        (Step::Tmpfs | Step::Proc, libc::ENOSYS) => Missing::Kernel {
-            what: "mounting by descriptor",
-            since: "5.2",
-        },
-        (Step::MountSetattr, libc::ENOSYS) => Missing::Kernel {
-            what: "mount_setattr",
-            since: "5.12",
-        },
+        (Step::Clone, libc::ENOSYS) => unknown("clone3", "5.3"),
+        (Step::Tmpfs | Step::Proc, libc::ENOSYS) => unknown("mounting by descriptor", "5.2"),
+        (Step::MountSetattr, libc::ENOSYS) => unknown("mount_setattr", "5.12"),
         _ if refusal && step == Step::Clone && facts.unprivileged_clone == Some(0) => {
             Missing::UnprivilegedCloneOff
         }
@@ -451,11 +318,28 @@ fn diagnose(step: Step, errno: Errno, facts: &Facts) -> Missing {
         }
         _ if refusal && maps && !facts.dumpable => Missing::NotDumpable,
         _ if refusal && step == Step::Clone && facts.chroot => Missing::Chroot,
+        // The question of a filter has been answered: it was none.
+        _ if refusal && step == Step::Clone && !facts.clone_filtered => {
+            Missing::Forbidden { errno }
+        }
+        _ if refusal && step == Step::PrivateMounts && !facts.mount_filtered => {
+            Missing::MountsForbidden { errno }
+        }
         (Step::Proc, libc::EPERM) => Missing::ProcCovered,
         _ => Missing::Refused {
             step: step_name(step),
             errno,
         },
+    }
+}
+
+/// `ENOSYS`: the kernel has not got the call, or it has and a filter answers in its place.
+fn unknown(what: &'static str, since: &'static str) -> Missing {
+    let mut numbers = since.split('.').map(|number| number.parse().unwrap_or(0));
+    let since_version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    match cofferdam_sys::uts::kernel_version() >= since_version {
+        true => Missing::Hidden { what },
+        false => Missing::Kernel { what, since },
     }
 }
 
@@ -465,6 +349,7 @@ fn step_name(step: Step) -> &'static str {
         Step::DenySetgroups => "writing /proc/self/setgroups",
         Step::UidMap => "writing /proc/self/uid_map",
         Step::GidMap => "writing /proc/self/gid_map",
+        Step::Hostname => "setting the host name in the new namespace",
         Step::PrivateMounts => "changing mount propagation in the new namespace",
         Step::Tmpfs => "mounting a tmpfs in the new namespace",
         Step::MountSetattr => "setting mount attributes in the new namespace",
@@ -480,14 +365,6 @@ fn profile_name(program: &Path) -> String {
         .collect()
 }
 
-/// A profile that changes nothing but to allow user namespaces.
-fn profile(name: &str, program: &Path) -> String {
-    format!(
-        "abi <abi/4.0>,\ninclude <tunables/global>\nprofile {name} \"{}\" flags=(unconfined) {{\n  userns,\n}}",
-        program.display()
-    )
-}
-
 /// Calls that fail whatever the kernel: only that it knows them is of interest.
 struct Calls {
     mount_api: Feature,
@@ -498,7 +375,7 @@ struct Calls {
 impl Calls {
     fn try_out() -> Self {
         let known = |answer: Option<Errno>, what, since| match answer {
-            Some(Errno(libc::ENOSYS)) => Err(Missing::Kernel { what, since }),
+            Some(Errno(libc::ENOSYS)) => Err(unknown(what, since)),
             _ => Ok(()),
         };
         Self {
@@ -575,9 +452,30 @@ mod tests {
             diagnose_overlay(overlay::Step::Mount, eperm, &ubuntu),
             Missing::AppArmor { .. }
         ));
+        // Whether a filter answered has been asked.
+        let filtered = Facts {
+            clone_filtered: true,
+            ..facts()
+        };
         assert!(matches!(
-            diagnose(Step::Clone, eperm, &facts()),
+            diagnose(Step::Clone, eperm, &filtered),
             Missing::Refused { .. }
+        ));
+        assert_eq!(
+            diagnose(Step::Clone, eperm, &facts()),
+            Missing::Forbidden { errno: eperm }
+        );
+        assert_eq!(
+            diagnose(Step::PrivateMounts, eperm, &facts()),
+            Missing::MountsForbidden { errno: eperm }
+        );
+        // A call that this kernel has and that answers as if it had not.
+        let hidden = diagnose(Step::Clone, Errno(libc::ENOSYS), &filtered);
+        assert_eq!(hidden, Missing::Hidden { what: "clone3" });
+        assert!(hidden.remedy().contains("seccomp=unconfined"));
+        assert!(matches!(
+            super::unknown("a call", "99.0"),
+            Missing::Kernel { .. }
         ));
     }
 }

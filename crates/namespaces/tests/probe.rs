@@ -15,7 +15,7 @@ fn the_probe_says_what_happens() {
         }
     }
     let works = Child::new(base().proc()).run("true").failure.is_none();
-    let promised = support.user_namespaces.is_ok() && support.pid_and_proc.is_ok();
+    let promised = support.mount.is_ok() && support.pid_and_proc.is_ok();
     assert_eq!(works, promised);
     assert!(support.mount_api.is_ok() && support.openat2.is_ok() && support.mount_setattr.is_ok());
     if !is_root() {
@@ -37,10 +37,13 @@ fn a_limit_of_zero_is_named() {
     }
     assert!(probe().user_namespaces.is_ok());
     std::fs::write("/proc/sys/user/max_user_namespaces", "0").expect("the namespace's own limit");
-    assert!(matches!(
-        probe().user_namespaces,
-        Err(Missing::UserNamespaceLimit { limit: 0 })
-    ));
+    let support = probe();
+    for feature in [support.user_namespaces, support.mount, support.net] {
+        assert!(matches!(
+            feature,
+            Err(Missing::UserNamespaceLimit { limit: 0 })
+        ));
+    }
 }
 
 #[test]

@@ -259,6 +259,7 @@ fn run(plan: &mut Start) -> Result<i32, (u32, i32)> {
             sysno::CLONE,
             sysno::CLONE_VM_SIGCHLD,
             top.cast(),
+            core::ptr::null_mut(),
             child,
             (plan as *mut Start).cast(),
         )

@@ -194,8 +194,9 @@ pub(crate) fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T,
 /// on the host's memory. `CLONE_CLEAR_SIGHAND` takes the handlers away, the mask covers the moment
 /// before.
 fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newborn, SpawnError> {
-    let flags =
-        libc::CLONE_VM as u64 | CLONE_CLEAR_SIGHAND | job.plan.layers().namespaces.clone_flags();
+    let flags = libc::CLONE_VM as u64
+        | process::CLONE_CLEAR_SIGHAND
+        | job.plan.layers().namespaces.clone_flags();
     let mask = host("a signal mask", SignalMask::FULL.set())?;
     // SAFETY: the stack is the child's alone; `entry` keeps the rules of the child (module `child`),
     // and `start` keeps the job and all it borrows until the child has executed or ended: on every
@@ -219,9 +220,6 @@ fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newbor
         errno,
     })
 }
-
-/// `CLONE_CLEAR_SIGHAND`, Linux 5.5; libc gives it too narrow a type.
-const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 
 /// A child that has not answered yet: killed and reaped if it is dropped, so that nothing it
 /// borrows is freed under it.

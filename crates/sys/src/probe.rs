@@ -5,7 +5,7 @@
 //! their own with every signal blocked, and make raw system calls only.
 
 use crate::process::{self, SignalMask, Stack};
-use crate::{Errno, Result, mount};
+use crate::{Errno, Result, mount, uts};
 use std::ffi::CStr;
 use std::os::fd::{AsFd, OwnedFd, RawFd};
 
@@ -22,6 +22,8 @@ pub enum Step {
     UidMap,
     /// Writing `/proc/self/gid_map`.
     GidMap,
+    /// Setting the host name of a UTS namespace.
+    Hostname,
     /// Making every mount private: the first use of a capability.
     PrivateMounts,
     /// Mounting a tmpfs with fsopen(2), fsconfig(2) and fsmount(2).
@@ -41,7 +43,8 @@ struct Shared<'a> {
 
 /// Tries namespaces out in a child that ends at once: makes those of `flags` (`CLONE_NEW*`), with
 /// `CLONE_NEWUSER` writes the two maps (text as for `/proc/PID/uid_map`), with `CLONE_NEWNS` uses a
-/// capability by changing and making mounts, with `CLONE_NEWPID` also a proc.
+/// capability by changing and making mounts, with `CLONE_NEWPID` also a proc, with `CLONE_NEWUTS` sets the
+/// host name.
 ///
 /// That clone3(2) succeeds says little: Ubuntu's AppArmor rule lets it, and refuses all that follows.
 ///
@@ -62,6 +65,38 @@ pub fn probe_namespaces(
     unsafe { try_in_child(flags, try_out, (&raw mut shared).cast()) }
         .map_err(|errno| (Step::Clone, errno))?;
     shared.outcome
+}
+
+/// Asks clone3(2) for what the kernel refuses as invalid, whoever asks: another answer than that is a filter's, or
+/// of a kernel without the call.
+///
+/// # Errors
+/// That other answer.
+pub fn clone3_reaches_kernel() -> Result<()> {
+    // SAFETY: a structure of no size is never read, and nothing is cloned.
+    reaches_kernel(
+        unsafe { crate::syscall!(libc::SYS_clone3, 0, 0) },
+        libc::EINVAL,
+    )
+}
+
+/// The same for mount(2): a target without a name is no address, which is found out before any right is asked for.
+///
+/// # Errors
+/// As [`clone3_reaches_kernel`].
+pub fn mount_reaches_kernel() -> Result<()> {
+    // SAFETY: the kernel reads no string where there is no address.
+    reaches_kernel(
+        unsafe { crate::syscall!(libc::SYS_mount, 0, 0, 0, 0, 0) },
+        libc::EFAULT,
+    )
+}
+
+fn reaches_kernel(answer: isize, expected: i32) -> Result<()> {
+    match Errno::check(answer) {
+        Err(Errno(errno)) if errno == expected => Ok(()),
+        answer => answer.map(drop),
+    }
 }
 
 /// Runs `entry` in a child with namespaces of its own and waits for its end.
@@ -112,6 +147,9 @@ fn steps(shared: &Shared<'_>) -> std::result::Result<(), (Step, Errno)> {
         write(Step::DenySetgroups, c"/proc/self/setgroups", b"deny")?;
         write(Step::UidMap, c"/proc/self/uid_map", shared.uid_map)?;
         write(Step::GidMap, c"/proc/self/gid_map", shared.gid_map)?;
+    }
+    if has(libc::CLONE_NEWUTS) {
+        uts::sethostname(b"cofferdam").map_err(|errno| (Step::Hostname, errno))?;
     }
     if has(libc::CLONE_NEWNS) {
         mount::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE)

@@ -1,6 +1,6 @@
 //! Processes: making one, waiting for it, signalling it, and what it sets on itself.
 
-use crate::raw::{CloneArgs, clone3_on_stack};
+use crate::raw::{CloneArgs, clone_on_stack, clone3_on_stack};
 use crate::{Errno, Result, syscall};
 use std::ffi::CStr;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -65,15 +65,19 @@ pub struct Cloned {
     pub pidfd: OwnedFd,
 }
 
+/// `CLONE_CLEAR_SIGHAND`, Linux 5.5; libc gives it too narrow a type.
+pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
+
 /// Makes a child by clone3(2) that runs `entry(argument)` on `stack`.
 ///
 /// `CLONE_PIDFD` is added to the flags, and `CLONE_INTO_CGROUP` when `cgroup` is given. The exit
-/// signal is `SIGCHLD`.
+/// signal is `SIGCHLD`. Filters of containers answer `ENOSYS` to clone3(2), into whose flags they
+/// cannot look; a child without namespaces and group of its own is then made by clone(2).
 ///
 /// # Errors
 /// As clone3(2): `EPERM` or `ENOSPC` when a namespace is refused or at its limit, `EINVAL` for flags
 /// that do not go together or that the kernel does not know, `EAGAIN` at the limit of processes,
-/// `ENOSYS` before Linux 5.3, `EACCES`/`EBUSY`/`EOPNOTSUPP` for a cgroup that cannot be entered.
+/// `ENOSYS` before Linux 5.3 or where a filter hides it, `EACCES`/`EBUSY`/`EOPNOTSUPP` for a cgroup that cannot be entered.
 ///
 /// # Safety
 /// As [`clone3_on_stack`]; `stack`, and with `CLONE_VM` all that `argument` leads to, must stay
@@ -100,12 +104,83 @@ pub unsafe fn clone(
     }
     // SAFETY: the stack is a mapping of its own whose end is page-aligned; the rest is the caller's
     // contract.
-    let pid = Errno::check(unsafe { clone3_on_stack(&args, entry, argument) })?;
+    let answer = unsafe { clone3_on_stack(&args, entry, argument) };
+    let pid = match Errno::check(answer) {
+        Err(Errno(libc::ENOSYS)) if cgroup.is_none() && flags & !PLAIN == 0 => {
+            // SAFETY: the caller's contract; the flags ask for no thread ids and no storage.
+            Errno::check(unsafe { plain_clone(flags, stack, &mut pidfd, entry, argument) })?
+        }
+        answer => answer?,
+    };
     Ok(Cloned {
         pid: pid as i32,
         // SAFETY: on success the kernel has put a descriptor there that was opened just now.
         pidfd: unsafe { OwnedFd::from_raw_fd(pidfd) },
     })
+}
+
+/// What clone(2) can do as well, by itself or with a word of ours.
+const PLAIN: u64 = (libc::CLONE_VM | libc::CLONE_VFORK) as u64 | CLONE_CLEAR_SIGHAND;
+
+/// What a child of [`plain_clone`] goes on with, at the top of its stack.
+struct First {
+    entry: extern "C" fn(*mut u8) -> !,
+    argument: *mut u8,
+}
+
+/// Makes a child by clone(2) with these flags of [`PLAIN`].
+///
+/// # Safety
+/// As [`clone`].
+unsafe fn plain_clone(
+    flags: u64,
+    stack: &Stack,
+    pidfd: &mut RawFd,
+    entry: extern "C" fn(*mut u8) -> !,
+    argument: *mut u8,
+) -> isize {
+    const ROOM: usize = size_of::<First>().next_multiple_of(16);
+    // SAFETY: the last bytes of the stack's mapping, which is page-aligned and which nobody uses yet.
+    let first = unsafe { stack.base.add(stack.size - ROOM).cast::<First>() };
+    // SAFETY: as above; there is room for one.
+    unsafe { first.write(First { entry, argument }) };
+    let both = (flags & !CLONE_CLEAR_SIGHAND) as usize | libc::CLONE_PIDFD as usize;
+    let (entry, argument) = match flags & CLONE_CLEAR_SIGHAND {
+        0 => (entry, argument),
+        _ => (clear_handlers as extern "C" fn(*mut u8) -> !, first.cast()),
+    };
+    // SAFETY: the child's stack ends below what it begins with, 16-byte aligned; the rest is the caller's
+    // contract.
+    unsafe {
+        clone_on_stack(
+            libc::SYS_clone as usize,
+            both | libc::SIGCHLD as usize,
+            first.cast(),
+            pidfd,
+            entry,
+            argument,
+        )
+    }
+}
+
+/// Does in the child what `CLONE_CLEAR_SIGHAND` does: handlers of the host never run there, what is
+/// ignored stays so.
+extern "C" fn clear_handlers(first: *mut u8) -> ! {
+    // SAFETY: `plain_clone` has put it there, on a stack that is this child's alone.
+    let First { entry, argument } = unsafe { first.cast::<First>().read() };
+    // sigaction of the kernel: the handler comes first, and zeroes are the default (rt_sigaction(2)).
+    let default = [0_usize; 4];
+    for signal in 1..=64 {
+        let mut action = default;
+        // SAFETY: rt_sigaction(2) writes one sigaction, and then reads one; the table is the child's own.
+        unsafe {
+            syscall!(libc::SYS_rt_sigaction, signal, 0, &raw mut action, 8);
+            if action[0] != libc::SIG_IGN {
+                syscall!(libc::SYS_rt_sigaction, signal, &raw const default, 0, 8);
+            }
+        }
+    }
+    entry(argument)
 }
 
 /// How a process ended, and what it and the descendants it waited for used (waitid(2), getrusage(2)).
@@ -372,8 +447,87 @@ pub fn clock_seconds(clock: i32) -> Result<i64> {
 
 #[cfg(test)]
 mod tests {
-    use super::family;
-    use crate::{Errno, syscall};
+    use super::{CLONE_CLEAR_SIGHAND, Stack, clone, exit, family, set_no_new_privs, wait};
+    use crate::{Errno, seccomp, syscall};
+    use std::os::fd::AsFd;
+
+    /// Signals that nothing else here uses: one that is handled, and one that is ignored.
+    const SIGNALS: [libc::c_int; 2] = [40, 41];
+
+    /// sigaction of the kernel: the handler comes first.
+    type Action = [usize; 4];
+
+    fn action(signal: libc::c_int) -> Action {
+        let mut action = [0; 4];
+        // SAFETY: rt_sigaction(2) writes one sigaction.
+        unsafe { syscall!(libc::SYS_rt_sigaction, signal, 0, &raw mut action, 8) };
+        action
+    }
+
+    /// What a child finds of them.
+    extern "C" fn look(found: *mut u8) -> ! {
+        // SAFETY: the test waits, and gave it these.
+        let found = unsafe { &mut *found.cast::<[usize; 2]>() };
+        *found = SIGNALS.map(|signal| action(signal)[0]);
+        exit(0)
+    }
+
+    fn child(flags: u64) -> Result<[usize; 2], Errno> {
+        let stack = Stack::new(64 * 1024).expect("a stack");
+        let mut found = [usize::MAX; 2];
+        let flags = flags | (libc::CLONE_VM | libc::CLONE_VFORK) as u64;
+        // SAFETY: this thread waits for the end of the child, which touches `found` alone.
+        let child = unsafe { clone(flags, &stack, None, look, (&raw mut found).cast()) }?;
+        let ended = wait(child.pidfd.as_fd(), true).expect("its end");
+        assert_eq!(ended.and_then(|exit| exit.code), Some(0));
+        Ok(found)
+    }
+
+    extern "C" fn handle(_: libc::c_int) {}
+
+    #[test]
+    fn where_clone3_is_hidden_a_plain_child_is_made_by_clone() {
+        let handler = handle as extern "C" fn(libc::c_int) as libc::sighandler_t;
+        // SAFETY: the handler does nothing, and signal(2) touches no memory.
+        unsafe {
+            libc::signal(SIGNALS[0], handler);
+            libc::signal(SIGNALS[1], libc::SIG_IGN);
+        }
+        let cleared = [libc::SIG_DFL, libc::SIG_IGN];
+        assert_eq!(child(CLONE_CLEAR_SIGHAND), Ok(cleared), "by clone3");
+        std::thread::spawn(move || {
+            let step = |code: u32, k, jf| libc::sock_filter {
+                code: code as u16,
+                jt: 0,
+                jf,
+                k,
+            };
+            let hides = [
+                step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0),
+                step(
+                    libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K,
+                    libc::SYS_clone3 as u32,
+                    1,
+                ),
+                step(
+                    libc::BPF_RET | libc::BPF_K,
+                    libc::SECCOMP_RET_ERRNO | libc::ENOSYS as u32,
+                    0,
+                ),
+                step(libc::BPF_RET | libc::BPF_K, libc::SECCOMP_RET_ALLOW, 0),
+            ];
+            set_no_new_privs().expect("the bit");
+            seccomp::install(&hides, 0).expect("a filter of this thread");
+            assert_eq!(child(CLONE_CLEAR_SIGHAND), Ok(cleared), "by clone");
+            // The control: handlers are there where nobody takes them away.
+            assert_eq!(child(0), Ok([handler, libc::SIG_IGN]));
+            // Namespaces are clone3's alone: with clone there is no time namespace.
+            let namespace = CLONE_CLEAR_SIGHAND | libc::CLONE_NEWUTS as u64;
+            assert_eq!(child(namespace), Err(Errno(libc::ENOSYS)));
+        })
+        .join()
+        .expect("all of that");
+    }
 
     #[test]
     fn a_thread_belongs_to_a_process_with_a_parent() {

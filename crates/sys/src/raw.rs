@@ -233,16 +233,17 @@ pub unsafe fn clone3_on_stack(
 /// at `top`. `nr` is the call's number, as this file knows none.
 ///
 /// Returns in the parent only: the child's process id, or a negated error number. For programs
-/// under a filter that refuses clone3.
+/// under a filter that refuses clone3. With `CLONE_PIDFD` the pidfd is put at `pidfd`.
 ///
 /// # Safety
 /// As [`clone3_on_stack`]; `top` must be 16-byte aligned and the flags must not ask for thread ids
-/// or thread-local storage.
+/// or thread-local storage. `pidfd` is null or valid for a write.
 #[cfg(target_arch = "x86_64")]
 pub unsafe fn clone_on_stack(
     nr: usize,
     flags: usize,
     top: *mut u8,
+    pidfd: *mut i32,
     entry: extern "C" fn(*mut u8) -> !,
     argument: *mut u8,
 ) -> isize {
@@ -261,7 +262,7 @@ pub unsafe fn clone_on_stack(
             inlateout("rax") nr as isize => ret,
             in("rdi") flags,
             in("rsi") top,
-            in("rdx") 0,
+            in("rdx") pidfd,
             in("r10") 0,
             in("r8") 0,
             in("r9") argument,
@@ -277,16 +278,17 @@ pub unsafe fn clone_on_stack(
 /// at `top`. `nr` is the call's number, as this file knows none.
 ///
 /// Returns in the parent only: the child's process id, or a negated error number. For programs
-/// under a filter that refuses clone3.
+/// under a filter that refuses clone3. With `CLONE_PIDFD` the pidfd is put at `pidfd`.
 ///
 /// # Safety
 /// As [`clone3_on_stack`]; `top` must be 16-byte aligned and the flags must not ask for thread ids
-/// or thread-local storage.
+/// or thread-local storage. `pidfd` is null or valid for a write.
 #[cfg(target_arch = "aarch64")]
 pub unsafe fn clone_on_stack(
     nr: usize,
     flags: usize,
     top: *mut u8,
+    pidfd: *mut i32,
     entry: extern "C" fn(*mut u8) -> !,
     argument: *mut u8,
 ) -> isize {
@@ -305,7 +307,7 @@ pub unsafe fn clone_on_stack(
             in("x8") nr,
             inlateout("x0") flags as isize => ret,
             in("x1") top,
-            in("x2") 0,
+            in("x2") pidfd,
             in("x3") 0,
             in("x4") 0,
             in("x9") entry,

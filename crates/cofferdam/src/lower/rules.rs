@@ -7,7 +7,7 @@ use super::files::Files;
 use super::{Context, require};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
-use cofferdam_landlock::{Access, Feature, Missing, Prepared, Right, Rights, Ruleset};
+use cofferdam_landlock::{Access, Feature, Prepared, Right, Rights, Ruleset};
 use cofferdam_policy::{Access as PolicyAccess, Enforce, Layer, NetworkMode};
 use std::io::{self, IsTerminal};
 
@@ -50,8 +50,13 @@ pub(super) fn prepare(
                     })?;
                     report.add("what it refuses is read in the kernel's audit log");
                 }
+                let walls = Walls {
+                    view: context.view,
+                    own_network: context.own_network,
+                    namespaces: context.namespaces,
+                };
                 for missing in ruleset.missing() {
-                    if !covered(context, missing) {
+                    if !covered(missing.feature, walls) {
                         let weakness = Weakness::new(
                             missing.feature.to_string(),
                             format!("this kernel's Landlock has ABI {}", abi.number()),
@@ -179,16 +184,25 @@ fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
     ruleset
 }
 
-/// Whether another wall does what this kernel's Landlock does not.
-fn covered(context: &Context<'_>, missing: &Missing) -> bool {
-    match missing.feature {
+/// Whether another wall does what a kernel's Landlock does not.
+pub(crate) fn covered(feature: Feature, walls: Walls) -> bool {
+    match feature {
         // The view holds nothing but what the policy gives, so no file right is missed there.
-        Feature::File(_) => context.view,
+        Feature::File(_) => walls.view,
         // Said in the network layer's report, where it matters.
         Feature::ConnectTcp | Feature::BindTcp => true,
         // Abstract names belong to the network namespace, process ids to theirs.
-        Feature::ScopeAbstractUnix => context.own_network,
-        Feature::ScopeSignals => context.namespaces,
-        _ => !missing.weakens(),
+        Feature::ScopeAbstractUnix => walls.own_network,
+        Feature::ScopeSignals => walls.namespaces,
+        // The log is no wall.
+        _ => true,
     }
+}
+
+/// The walls that stand beside a ruleset.
+#[derive(Clone, Copy)]
+pub(crate) struct Walls {
+    pub view: bool,
+    pub own_network: bool,
+    pub namespaces: bool,
 }
