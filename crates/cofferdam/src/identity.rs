@@ -1,7 +1,7 @@
 //! Who the program is: ids on the host, ids inside, and the account that goes with them.
 
 use crate::error::BuildError;
-use cofferdam_namespaces::IdMap;
+use cofferdam_namespaces::{IdMap, IdMapError};
 use cofferdam_policy::{IdRange, Identity, Layer};
 use cofferdam_sys::cred;
 use std::collections::BTreeSet;
@@ -97,7 +97,7 @@ pub(crate) fn choose(
             throwaway: None,
         });
     }
-    let capabilities = cred::capget().map(|sets| sets.effective).unwrap_or(0);
+    let capabilities = cred::capget().map_err(IdMapError::Capabilities)?.effective;
     let Some(range) = policy
         .range
         .filter(|range| capabilities & NEEDED == NEEDED && is_mapped(*range))
