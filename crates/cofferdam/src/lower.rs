@@ -31,7 +31,7 @@ use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
 use cofferdam_spawn::{Observer, Plan};
-use cofferdam_sys::cred;
+use cofferdam_sys::{Errno, cred};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -71,6 +71,8 @@ pub(crate) struct Lowered {
     observe: Observe,
     /// Who hears of it.
     pub observer: Option<Hears>,
+    /// An operation of the plan that is made to fail, and with what.
+    fault: Option<(usize, i32)>,
 }
 
 /// An observer, of which nothing can be shown.
@@ -108,10 +110,26 @@ impl Lowered {
     pub(crate) fn again(&self, start: &Start) -> Result<Self, BuildError> {
         let (policy, egress) = (self.policy.clone(), self.egress.clone());
         let lowered = lower(policy, start, egress, self.audit.clone(), self.observe)?;
-        Ok(Self {
+        let mut lowered = Self {
             observer: self.observer.clone(),
             ..lowered
-        })
+        };
+        if let Some((index, errno)) = self.fault {
+            lowered.danger_fail_at(index, errno);
+        }
+        Ok(lowered)
+    }
+
+    /// The same prepared once more, with an operation of the plan that fails.
+    pub(crate) fn danger_failing_at(&self, index: usize, errno: i32) -> Result<Self, BuildError> {
+        let mut lowered = self.again(&self.start)?;
+        lowered.danger_fail_at(index, errno);
+        Ok(lowered)
+    }
+
+    fn danger_fail_at(&mut self, index: usize, errno: i32) {
+        self.plan.danger_fail_at(index, Errno(errno));
+        self.fault = Some((index, errno));
     }
 
     /// Whether the record hears of files.
@@ -318,6 +336,7 @@ pub(crate) fn lower(
         shown: files.shown,
         observe,
         observer: None,
+        fault: None,
         plan,
         reports: reports.into(),
         _private: files.private,
