@@ -143,19 +143,8 @@ fn check(
     version: u32,
 ) -> Result<(String, Vec<String>), String> {
     let (said, complaint) = place.said();
-    let mut phase = "build";
-    for (what, _) in &said {
-        phase = PHASES.iter().find(|phase| *phase == what).unwrap_or(&phase);
-    }
     let mut left = run.left.clone();
     left.extend(place.left(run.pid));
-    if shape.limits && phase == "build" && run.left.is_empty() && !left.is_empty() {
-        // The watcher of control groups comes with the first start, the directory that they are made in with the
-        // build. Until then it is empty, and removed by whoever builds the next.
-        let next = tracer::run(place.host("--kills", shape.name).arg("2"), &Act::Nothing);
-        left = place.left(run.pid);
-        left.extend(place.left(next.pid));
-    }
     if !left.is_empty() || run.hung {
         return Err(format!(
             "left: {left:?}, hung: {} {said:?} {complaint}",
@@ -164,6 +153,10 @@ fn check(
     }
     if !complaint.is_empty() {
         return Err(complaint);
+    }
+    let mut phase = "build";
+    for (what, _) in &said {
+        phase = PHASES.iter().find(|phase| *phase == what).unwrap_or(&phase);
     }
     if shape.tree == Tree::Direct {
         // What the program had written of a file when it was ended is as far as it got.

@@ -68,7 +68,7 @@ pub(crate) fn launch(
         plan.observation().ensure()?;
     }
     if let Some(group) = &layers.cgroup {
-        watch::ensure(group.parent.directories())?;
+        watch::remove_groups_after_this_process(group.parent.directories())?;
     }
     let memfd = host("the memfd of init", init::memfd())?;
     let null = host("a descriptor of /dev/null", null())?;
