@@ -108,7 +108,12 @@ pub fn names(text: &str, errno: i32) -> bool {
 }
 
 /// What cannot be looked up when a sandbox is built is taken for what is not there. These errors say what that is.
-const MISSING: &[&str] = &["is not inside the sandbox", "is not the character device"];
+const MISSING: &[&str] = &[
+    "is not inside the sandbox",
+    "is not the character device",
+    "cannot be opened safely",
+    "limit cannot be set: there is no",
+];
 
 /// The name of a call; of one that nothing is known of, nothing.
 pub fn name(number: i64) -> &'static str {

@@ -37,6 +37,9 @@ pub fn calls(shape: &Shape, base: &Path) {
     let base = base.display().to_string();
     said.iter()
         .for_each(|(what, text)| say(what, text.replace(&base, "/base")));
+    // Directories on the host have a watcher, to which a socket is kept.
+    let watched = shape.limits || shape.tree == Tree::Disk;
+    let kept = |name: &str| kept(name) || watched && name.starts_with("socket:");
     let (left, waited) = before.left(&places, &kept);
     left.iter().for_each(|what| say("left", what));
     if waited {
@@ -45,13 +48,10 @@ pub fn calls(shape: &Shape, base: &Path) {
     say("over", "");
 }
 
-/// The descriptors that are kept for good: the library's init, `/dev/null`, and a socket to each watcher; and where the
-/// standard library takes random numbers from if getrandom(2) gives none.
+/// The descriptors that are kept for good: the library's init, `/dev/null`, and where the standard library takes random
+/// numbers from if getrandom(2) gives none.
 fn kept(name: &str) -> bool {
-    name == "/dev/null"
-        || name == "/dev/urandom"
-        || name.contains("memfd:cofferdam-init")
-        || name.starts_with("socket:")
+    name == "/dev/null" || name == "/dev/urandom" || name.contains("memfd:cofferdam-init")
 }
 
 /// One run of everything that a shape has. `tell` hears of the walls in force and of what was applied.
