@@ -264,10 +264,8 @@ pub(crate) fn lower(
         net: context.own_network,
         ipc: namespaces,
         uts: namespaces,
-        cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
-        time: namespaces
-            && cofferdam_namespaces::time_namespaces_are_safe()
-            && Path::new("/proc/self/ns/time").exists(),
+        cgroup: namespaces && kernel_has("cgroup")?,
+        time: namespaces && cofferdam_namespaces::time_namespaces_are_safe() && kernel_has("time")?,
     };
     let id_map = namespaces.then(|| ids.map.prepare()).transpose()?;
     let credentials = match &id_map {
@@ -343,6 +341,20 @@ pub(crate) fn lower(
         throwaway: ids.throwaway,
         policy,
     })
+}
+
+/// Whether the kernel has namespaces of a kind. What cannot be looked up is not taken for missing.
+fn kernel_has(kind: &str) -> Result<bool, BuildError> {
+    let path = Path::new("/proc/self/ns").join(kind);
+    match path.try_exists() {
+        Ok(exists) => Ok(exists),
+        Err(error) => Err(BuildError::Unavailable {
+            layer: Layer::Namespaces,
+            feature: format!("{kind} namespaces"),
+            reason: format!("{} cannot be looked up: {error}", path.display()),
+            remedy: "mount /proc, and see what keeps this process from reading it".into(),
+        }),
+    }
 }
 
 /// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails
