@@ -118,7 +118,9 @@ fn all(said: &[(String, String)], wanted: &str) -> Vec<String> {
 /// Which calls fail with what: with `all` each, else some of each kind.
 fn points(calls: &[Seen], all: bool, random: &mut Random) -> Vec<(Call, i32)> {
     let mut kinds: BTreeMap<(&str, i64), Vec<&Seen>> = BTreeMap::new();
-    for seen in calls {
+    let only = std::env::var("COFFERDAM_CALL").unwrap_or_default();
+    let wanted = |seen: &&Seen| only.is_empty() || errors::name(seen.call.number) == only;
+    for seen in calls.iter().filter(wanted) {
         let kind = (seen.call.task.as_str(), seen.call.number);
         kinds.entry(kind).or_default().push(seen);
     }
@@ -163,6 +165,14 @@ fn tried(
                     let said = place.said().0;
                     lingered.fetch_add(all(&said, "lingered").len(), Ordering::Relaxed);
                     let mut verdicts = verdicts.lock().expect("no worker has panicked");
+                    if verdict == Ok(Verdict::Said) {
+                        let name = errors::name(call.number);
+                        println!(
+                            "{}: {name} {} of {}: weaker, and said so",
+                            shape.name, call.nth, call.task
+                        );
+                        println!("{:?}", all(&said, "enforcement"));
+                    }
                     match verdict {
                         Ok(verdict) => *verdicts.0.entry(verdict).or_insert(0) += 1,
                         Err(why) => {

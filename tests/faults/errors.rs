@@ -110,6 +110,7 @@ pub fn names(text: &str, errno: i32) -> bool {
 /// What cannot be looked up when a sandbox is built is taken for what is not there. These errors say what that is.
 const MISSING: &[&str] = &[
     "is not inside the sandbox",
+    "cannot be executed inside the sandbox",
     "is not the character device",
     "cannot be opened safely",
     "limit cannot be set: there is no",
