@@ -37,9 +37,10 @@ pub fn calls(shape: &Shape, base: &Path) {
     let base = base.display().to_string();
     said.iter()
         .for_each(|(what, text)| say(what, text.replace(&base, "/base")));
-    // Directories on the host have a watcher, to which a socket is kept.
-    let watched = shape.limits || shape.tree == Tree::Disk;
-    let kept = |name: &str| kept(name) || watched && name.starts_with("socket:");
+    // Directories on the host have a watcher, to which a socket is kept; and tokio, which the gate runs on, keeps a pair
+    // for signals.
+    let sockets = shape.limits || shape.tree == Tree::Disk || shape.rules;
+    let kept = |name: &str| kept(name) || sockets && name.starts_with("socket:");
     let (left, waited) = before.left(&places, &kept);
     left.iter().for_each(|what| say("left", what));
     if waited {
