@@ -34,6 +34,20 @@ impl Parent {
         Self::prepare_with(limits, Figures::Minimal)
     }
 
+    /// As [`Parent::prepare`]; `announce` is told in which directories groups will be made, before they are there: a
+    /// host that is killed cannot remove them itself.
+    ///
+    /// # Errors
+    /// As [`Parent::prepare`].
+    pub fn prepare_announced(
+        limits: &Limits,
+        announce: impl FnOnce(Vec<PathBuf>),
+    ) -> Result<Self, PrepareError> {
+        limits.validate()?;
+        let hierarchies = mounts::read().map_err(Box::new)?;
+        Self::prepare_announced_on(&hierarchies, limits, Figures::Minimal, announce)
+    }
+
     /// As [`prepare`](Self::prepare), with a choice of figures.
     ///
     /// # Errors
@@ -88,6 +102,15 @@ impl Parent {
         limits: &Limits,
         figures: Figures,
     ) -> Result<Self, PrepareError> {
+        Self::prepare_announced_on(hierarchies, limits, figures, |_| ())
+    }
+
+    fn prepare_announced_on(
+        hierarchies: &[Hierarchy],
+        limits: &Limits,
+        figures: Figures,
+        announce: impl FnOnce(Vec<PathBuf>),
+    ) -> Result<Self, PrepareError> {
         limits.validate()?;
         let mut inner = Inner {
             host: HostName::own()?,
@@ -95,11 +118,14 @@ impl Parent {
             figures,
             clone_into: has_clone_into(),
         };
-        for (version, base, controllers) in
-            choose(hierarchies, limits, figures).map_err(Box::new)?
-        {
+        let chosen = choose(hierarchies, limits, figures).map_err(Box::new)?;
+        let trees = chosen.into_iter().map(|(version, base, controllers)| {
             sweep::sweep_in(&base.join(OURS), version, &inner.host);
-            let tree = Tree::new(version, base, controllers, &inner.host);
+            Tree::new(version, base, controllers, &inner.host)
+        });
+        let trees: Vec<Tree> = trees.collect();
+        announce(trees.iter().map(|tree| tree.host.clone()).collect());
+        for tree in trees {
             // From here on `inner` removes what is made, also on the way out with an error.
             inner.trees.push(tree);
             if let Some(tree) = inner.trees.last() {

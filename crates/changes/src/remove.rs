@@ -74,11 +74,15 @@ pub fn remove_upper(directory: &OwnedFd) -> Result<(), RemoveError> {
 
 /// Removes what is at `name`, whatever it is.
 pub(crate) fn remove_at(dir: BorrowedFd<'_>, name: &OsStr) -> io::Result<()> {
-    match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
-        Err(Errno::ISDIR | Errno::PERM) => {}
+    let first = match rustix::fs::unlinkat(dir, name, AtFlags::empty()) {
+        Err(error @ (Errno::ISDIR | Errno::PERM)) => error,
         result => return Ok(result?),
-    }
-    let place = fs::open_within(dir, name, OFlags::PATH | OFlags::DIRECTORY)?;
+    };
+    let place = match fs::open_within(dir, name, OFlags::PATH | OFlags::DIRECTORY) {
+        // It is no directory, so that was not why it could not be removed.
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(first.into()),
+        place => place?,
+    };
     remove_upper(&place).map_err(io::Error::other)?;
     Ok(rustix::fs::unlinkat(dir, name, AtFlags::REMOVEDIR)?)
 }

@@ -233,7 +233,12 @@ impl Child {
         let (stdout, stderr) = match (stdout, stderr) {
             // Two pipes are read side by side, or the program could block on the one not read.
             (Some(stdout), Some(stderr)) => std::thread::scope(|scope| {
-                let other = scope.spawn(|| read(stderr));
+                let other = std::thread::Builder::new().spawn_scoped(scope, || read(stderr));
+                let other = match other {
+                    Ok(other) => other,
+                    // Its pipe is closed by now, so the program would not be read to its end.
+                    Err(error) => return (Ok(Vec::new()), Err(error)),
+                };
                 let stdout = read(stdout);
                 let stderr = other.join().unwrap_or_else(|_| Ok(Vec::new()));
                 (stdout, stderr)

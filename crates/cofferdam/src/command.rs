@@ -1,7 +1,7 @@
 //! A command in a sandbox.
 
 use crate::child::Child;
-use crate::egress::Attachment;
+use crate::egress::{Attachment, Published};
 use crate::environment;
 use crate::error::{RunError, SpawnError};
 use crate::lower::Lowered;
@@ -305,16 +305,16 @@ impl Command {
             _ => Vec::new(),
         };
         let mut begun = match &self.place {
-            Place::Alone => self.start_alone(command, streams)?,
+            Place::Alone => self.start_alone(command, streams, published)?,
             Place::Pool(pool) => match pool.take() {
                 Some(ready) => {
-                    let begun = self.start_ready(ready, command, streams);
+                    let begun = self.start_ready(ready, command, streams, published);
                     pool.refill();
                     begun?
                 }
                 None => {
                     pool.refill();
-                    self.start_alone(command, streams)?
+                    self.start_alone(command, streams, published)?
                 }
             },
             Place::Session(session) => {
@@ -334,24 +334,6 @@ impl Command {
             }
         };
         begun.init = begun.process.init_id().unwrap_or(0);
-        if let Some(egress) = &begun.lowered.egress {
-            let listeners = begun.process.take_listeners();
-            // A command of its own always has its process 1 to itself.
-            let connector = begun.process.connector().ok_or(SpawnError::NoProcess1);
-            let recorder = begun.record.recorder();
-            let attached = connector
-                .and_then(|connector| egress.attach(listeners, published, connector, recorder));
-            match attached {
-                Ok(attached) => begun.attachment = Some(attached),
-                Err(error) => {
-                    let Begun {
-                        process, record, ..
-                    } = begun;
-                    drop(process);
-                    return Err(self.failed(record, error));
-                }
-            }
-        }
         Ok(begun)
     }
 
@@ -359,11 +341,12 @@ impl Command {
         &self,
         command: &cofferdam_spawn::Command,
         streams: [BorrowedFd<'_>; 3],
+        published: Vec<Published>,
     ) -> Result<Begun, Failed> {
-        if self.lowered.audit.is_some() {
-            // The environment first, so that nothing runs in it before both are recorded.
+        if self.lowered.audit.is_some() || self.lowered.egress.is_some() {
+            // The environment first, so that nothing runs in it before both are recorded, and its network is served.
             let ready = Ready::new(&self.lowered)?;
-            return self.start_ready(ready, command, streams);
+            return self.start_ready(ready, command, streams, published);
         }
         let lowered = self.lowered.for_start().map_err(SpawnError::prepare)?;
         let recorder = Recorder::start(&lowered, 0)?;
@@ -384,6 +367,7 @@ impl Command {
         ready: Ready,
         command: &cofferdam_spawn::Command,
         streams: [BorrowedFd<'_>; 3],
+        published: Vec<Published>,
     ) -> Result<Begun, Failed> {
         let Ready {
             session,
@@ -403,9 +387,26 @@ impl Command {
             true => Leaves::of(&lowered, session.handed_out(), since),
             false => Leaves::default(),
         };
+        let attachment = match &lowered.egress {
+            Some(egress) => {
+                let (listeners, inside) = (session.take_listeners(), session.connector());
+                match egress.attach(listeners, published, inside, record.recorder()) {
+                    Ok(attachment) => Some(attachment),
+                    Err(error) => {
+                        drop(session);
+                        return Err(self.failed(record, error));
+                    }
+                }
+            }
+            None => None,
+        };
         let process = session.spawn_only(command, streams);
         let begun = self.begun(process, command, lowered, record)?;
-        Ok(Begun { leaves, ..begun })
+        Ok(Begun {
+            attachment,
+            leaves,
+            ..begun
+        })
     }
 
     /// What a start came to, recorded if that is nothing.

@@ -17,10 +17,10 @@ mod sockets;
 mod variables;
 
 #[cfg(not(feature = "egress"))]
-pub(crate) use absent::{Attachment, Egress, Hooks};
+pub(crate) use absent::{Attachment, Egress, Hooks, Published};
 #[cfg(feature = "egress")]
 pub(crate) use hooks::Hooks;
 #[cfg(feature = "egress")]
 pub(crate) use live::Egress;
 #[cfg(feature = "egress")]
-pub(crate) use sockets::Attachment;
+pub(crate) use sockets::{Attachment, Published};

@@ -2,7 +2,7 @@
 
 use cofferdam_policy::{IdRange, Layer, PolicyError};
 use cofferdam_spawn::{Operation, Stage};
-use cofferdam_sys::Errno;
+use cofferdam_sys::{Errno, cause};
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -32,19 +32,19 @@ pub enum BuildError {
         remedy: String,
     },
     /// The file system view cannot be made from this policy on this host.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     View(#[from] cofferdam_namespaces::ViewError),
     /// The id map cannot be used.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     IdMap(#[from] cofferdam_namespaces::IdMapError),
     /// The id-mapped mounts of a root host cannot be prepared.
-    #[error("the id-mapped workspace of a root host cannot be prepared: {0}")]
+    #[error("the id-mapped workspace of a root host cannot be prepared: {}{}", .0, cause(.0))]
     Mapping(#[source] cofferdam_namespaces::MappingError),
     /// The credentials cannot be prepared.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     Credentials(#[from] cofferdam_namespaces::CredentialsError),
     /// The system call profile cannot be compiled.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     Filter(#[from] cofferdam_seccomp::CompileError),
     /// The OCI profile cannot be imported.
     #[cfg(feature = "oci")]
@@ -78,7 +78,7 @@ pub enum BuildError {
         what: String,
     },
     /// The Landlock ruleset cannot be prepared.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     Landlock(#[from] cofferdam_landlock::PrepareError),
     /// No random number could be read.
     #[error("/dev/urandom cannot be read: {0}")]
@@ -198,11 +198,6 @@ pub enum SpawnError {
     /// The gate cannot serve the sandbox's sockets; what was started has ended.
     #[error("the gate cannot serve the sandbox's network: {0}")]
     Gate(#[source] io::Error),
-    /// The process 1 of a command that should have one of its own is another's.
-    #[error(
-        "the command's process 1 is not its own; this is a defect of cofferdam, please report it"
-    )]
-    NoProcess1,
     /// A port cannot be published.
     #[error(
         "{address} cannot be listened on to publish a port: {error}; name another address or port"

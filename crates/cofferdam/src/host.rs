@@ -37,7 +37,8 @@ impl Host {
         let mut namespaces = namespaces(&support);
         // Without a host name of its own, the other layers have all they need.
         let mut whole = missing_separation(&support).is_empty();
-        let range = identity::root_range(&Policy::default().identity);
+        let held = cred::capget().map_or(0, |sets| sets.effective);
+        let range = identity::root_range(&Policy::default().identity, held);
         if let (0, Err(weakness)) = (cred::geteuid(), range) {
             (namespaces.available, whole) = (false, false);
             namespaces.missing.push(weakness);

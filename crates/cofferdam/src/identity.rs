@@ -2,7 +2,7 @@
 
 use crate::enforcement::Weakness;
 use crate::error::BuildError;
-use cofferdam_namespaces::IdMap;
+use cofferdam_namespaces::{IdMap, IdMapError};
 use cofferdam_policy::{IdRange, Identity, Layer};
 use cofferdam_sys::cred;
 use std::collections::BTreeSet;
@@ -97,7 +97,8 @@ pub(crate) fn choose(
             throwaway: None,
         });
     }
-    let range = root_range(policy).map_err(|weakness| BuildError::Unavailable {
+    let held = cred::capget().map_err(IdMapError::Capabilities)?;
+    let range = root_range(policy, held.effective).map_err(|weakness| BuildError::Unavailable {
         layer: Layer::Namespaces,
         feature: weakness.what,
         reason: weakness.reason,
@@ -121,9 +122,8 @@ pub(crate) fn choose(
     })
 }
 
-/// The ids that sandboxes of a root host take theirs from, or what keeps it from any.
-pub(crate) fn root_range(policy: &Identity) -> Result<IdRange, Weakness> {
-    let held = cred::capget().map(|sets| sets.effective).unwrap_or(0);
+/// The ids that sandboxes of a root host with these capabilities take theirs from, or what keeps it from any.
+pub(crate) fn root_range(policy: &Identity, held: u64) -> Result<IdRange, Weakness> {
     let lacking = NEEDED.iter().filter(|(number, _)| held >> number & 1 == 0);
     let lacking: Vec<&str> = lacking.map(|(_, name)| *name).collect();
     let (but, remedy) = match policy.range {

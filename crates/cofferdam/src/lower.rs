@@ -32,6 +32,7 @@ use cofferdam_policy::{
     Enforce, Filesystem, Layer, NetworkMode, Policy, SyscallIntent, SyscallProfile,
 };
 use cofferdam_spawn::{Observer, Plan};
+use cofferdam_sys::Errno;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -73,6 +74,8 @@ pub(crate) struct Lowered {
     pub observer: Option<Hears>,
     /// The kernel's audit log, where it was asked for.
     pub kernel_log: Option<Arc<KernelLog>>,
+    /// An operation of the plan that is made to fail, and with what.
+    fault: Option<(usize, i32)>,
 }
 
 /// An observer, of which nothing can be shown.
@@ -123,10 +126,26 @@ impl Lowered {
             kernel_log: self.kernel_log.clone(),
         };
         let lowered = lower(policy, start, egress, heard)?;
-        Ok(Self {
+        let mut lowered = Self {
             observer: self.observer.clone(),
             ..lowered
-        })
+        };
+        if let Some((index, errno)) = self.fault {
+            lowered.danger_fail_at(index, errno);
+        }
+        Ok(lowered)
+    }
+
+    /// The same prepared once more, with an operation of the plan that fails.
+    pub(crate) fn danger_failing_at(&self, index: usize, errno: i32) -> Result<Self, BuildError> {
+        let mut lowered = self.again(&self.start)?;
+        lowered.danger_fail_at(index, errno);
+        Ok(lowered)
+    }
+
+    fn danger_fail_at(&mut self, index: usize, errno: i32) {
+        self.plan.danger_fail_at(index, Errno(errno));
+        self.fault = Some((index, errno));
     }
 
     /// Whether the record hears of files.
@@ -272,10 +291,8 @@ pub(crate) fn lower(
         net: context.own_network,
         ipc: namespaces,
         uts: namespaces && !without_uts,
-        cgroup: namespaces && Path::new("/proc/self/ns/cgroup").exists(),
-        time: namespaces
-            && cofferdam_namespaces::time_namespaces_are_safe()
-            && Path::new("/proc/self/ns/time").exists(),
+        cgroup: namespaces && kernel_has("cgroup")?,
+        time: namespaces && cofferdam_namespaces::time_namespaces_are_safe() && kernel_has("time")?,
     };
     let id_map = namespaces.then(|| ids.map.prepare()).transpose()?;
     let credentials = match &id_map {
@@ -345,12 +362,27 @@ pub(crate) fn lower(
         observe,
         observer: None,
         kernel_log: heard.kernel_log,
+        fault: None,
         plan,
         reports: reports.into(),
         _private: files.private,
         throwaway: ids.throwaway,
         policy,
     })
+}
+
+/// Whether the kernel has namespaces of a kind. What cannot be looked up is not taken for missing.
+fn kernel_has(kind: &str) -> Result<bool, BuildError> {
+    let path = Path::new("/proc/self/ns").join(kind);
+    match path.try_exists() {
+        Ok(exists) => Ok(exists),
+        Err(error) => Err(BuildError::Unavailable {
+            layer: Layer::Namespaces,
+            feature: format!("{kind} namespaces"),
+            reason: format!("{} cannot be looked up: {error}", path.display()),
+            remedy: "mount /proc, and see what keeps this process from reading it".into(),
+        }),
+    }
 }
 
 /// Whether namespaces are put up. What is required is not tried out first: the spawn itself fails

@@ -105,6 +105,14 @@ pub(crate) enum ProtectError {
         /// The kernel's reason.
         source: io::Error,
     },
+    /// Something in it could not be looked at for a lack of the host's: descriptors, memory, a disk that works.
+    #[error("{path:?} cannot be looked at: {source}")]
+    Unread {
+        /// The file or directory.
+        path: PathBuf,
+        /// The kernel's reason.
+        source: io::Error,
+    },
     /// The kernel or a filter around this process refuses openat2(2), or /proc is missing.
     #[error(
         "files of {path:?} cannot be opened safely; openat2 (Linux 5.6) and a mounted /proc are needed: {source}"
@@ -150,6 +158,10 @@ pub(crate) fn find(
     };
     let mut finder = git::Finder::new(&real, roots, names, *bound);
     finder.run();
+    if let Some((path, errno)) = finder.lacking {
+        let source = io::Error::from_raw_os_error(errno);
+        return Err(ProtectError::Unread { path, source });
+    }
     Ok(finder.finish())
 }
 

@@ -3,7 +3,7 @@
 use crate::builder::SandboxBuilder;
 use crate::command::Command;
 use crate::enforcement::LayerReport;
-use crate::error::SpawnError;
+use crate::error::{BuildError, SpawnError};
 use crate::host::Host;
 use crate::lower::Lowered;
 use crate::pool::Pool;
@@ -101,6 +101,13 @@ impl Sandbox {
     /// The operations that every spawn runs, one a line.
     pub fn plan(&self) -> impl fmt::Display + '_ {
         &self.lowered.plan
+    }
+
+    /// This sandbox prepared once more, with an operation of its plan that always fails: nothing that is started from
+    /// it runs. For tests of what is left behind then.
+    #[doc(hidden)]
+    pub fn danger_failing_at(&self, index: usize, errno: i32) -> Result<Self, BuildError> {
+        self.lowered.danger_failing_at(index, errno).map(Self::new)
     }
 
     /// The variables that every command starts with, before its own changes.

@@ -100,7 +100,7 @@ pub fn probe() -> Support {
 /// # Errors
 /// Why there can be none.
 pub fn probe_listener() -> Result<(), Missing> {
-    let attempt = std::thread::spawn(|| {
+    let attempt = std::thread::Builder::new().spawn(|| {
         // Threads have filters, and this bit, each for itself.
         cofferdam_sys::process::set_no_new_privs()?;
         let filter = Profile::new(Action::Allow).observed(0);
@@ -110,7 +110,10 @@ pub fn probe_listener() -> Result<(), Missing> {
         // close(2) is a call of this thread, which its filter lets through.
         cofferdam_sys::fd::close(listener)
     });
-    let outcome = attempt.join().unwrap_or(Err(Errno(libc::EAGAIN)));
+    let outcome = match attempt {
+        Ok(attempt) => attempt.join().unwrap_or(Err(Errno(libc::EAGAIN))),
+        Err(error) => Err(Errno(error.raw_os_error().unwrap_or(libc::EAGAIN))),
+    };
     outcome.map_err(Missing::NoListener)
 }
 

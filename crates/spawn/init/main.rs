@@ -27,7 +27,7 @@ mod time;
 mod watch;
 
 use core::arch::global_asm;
-use protocol::{AT_REQUEST, FAILED, OPEN, REMOVE, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
+use protocol::{AT_READY, AT_REQUEST, FAILED, OPEN, REMOVE, Reply, Request, SOCKET, START, SUBREAPER, WATCH};
 use socket::{MOST_FDS, receive, send};
 use supervise::Supervisor;
 
@@ -56,9 +56,10 @@ global_asm!(
 extern "C" fn main() -> ! {
     // Before anything else runs inside: nobody may trace, read or dump this process.
     // SAFETY: PR_SET_DUMPABLE touches no memory.
-    unsafe { syscall!(sysno::PRCTL, sysno::PR_SET_DUMPABLE, 0, 0, 0, 0) };
+    must(unsafe { syscall!(sysno::PRCTL, sysno::PR_SET_DUMPABLE, 0, 0, 0, 0) });
+    // No program gets this socket.
     // SAFETY: F_SETFD touches no memory.
-    unsafe { syscall!(sysno::FCNTL, SOCKET, sysno::F_SETFD, sysno::FD_CLOEXEC) };
+    must(unsafe { syscall!(sysno::FCNTL, SOCKET, sysno::F_SETFD, sysno::FD_CLOEXEC) });
 
     supervise::default_signals();
 
@@ -72,12 +73,12 @@ extern "C" fn main() -> ! {
     let subreaper = request.argument & SUBREAPER != 0;
     if subreaper {
         // SAFETY: PR_SET_CHILD_SUBREAPER touches no memory.
-        unsafe { syscall!(sysno::PRCTL, sysno::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) };
+        must(unsafe { syscall!(sysno::PRCTL, sysno::PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) });
     }
     let mut supervisor = Supervisor::new(subreaper);
     match request.kind {
         START => supervisor.start(&request, &fds),
-        OPEN => send(SOCKET, &STARTED_REPLY, -1),
+        OPEN => answer(SOCKET, &STARTED_REPLY, -1),
         _ => fail(AT_REQUEST, sysno::EPROTO),
     }
     supervisor.run()
@@ -95,6 +96,21 @@ const STARTED_REPLY: Reply = Reply {
     major_faults: 0,
     context_switches: 0,
 };
+
+/// What init cannot do without: if the kernel refuses it, nothing is started.
+fn must(result: isize) {
+    if result < 0 {
+        fail(AT_READY, -result as i32);
+    }
+}
+
+/// Sends an answer that the host waits for. Where there is no memory for it the host learns from the end of the
+/// socket that nothing runs, so nothing may.
+fn answer(socket: i32, reply: &Reply, fd: i32) {
+    if !send(socket, reply, fd) {
+        exit(125);
+    }
+}
 
 /// Tells the host that nothing was started, and ends.
 fn fail(step: u32, errno: i32) -> ! {

@@ -1,7 +1,7 @@
 //! Taking a request and starting its program.
 
 use crate::protocol::{
-    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_REQUEST, AT_STDIO, AT_STOPPED, AT_TERMINAL, Request,
+    AT_CLONE, AT_DIRECTORY, AT_EXEC, AT_READY, AT_REQUEST, AT_STDIO, AT_STOPPED, AT_TERMINAL, Request,
     SHIELD, SOCKET, TERMINAL,
 };
 use crate::socket::{close, read_all};
@@ -332,20 +332,29 @@ extern "C" fn child(argument: *mut u8) -> ! {
 
 /// Returns only on failure: the step and error.
 fn prepare_and_exec(plan: &Start) -> (u32, i32) {
-    if plan.shield {
-        out_of_reach();
+    if plan.shield
+        && let Err(errno) = out_of_reach()
+    {
+        return (AT_READY, errno);
     }
     let nothing_blocked = 0_u64;
     // SAFETY: rt_sigprocmask(2) reads 8 bytes; setsid(2) touches no memory.
-    unsafe {
-        syscall!(
-            sysno::RT_SIGPROCMASK,
-            sysno::SIG_SETMASK,
-            &raw const nothing_blocked,
-            0,
-            8
-        );
-        syscall!(sysno::SETSID);
+    let ready = unsafe {
+        [
+            syscall!(
+                sysno::RT_SIGPROCMASK,
+                sysno::SIG_SETMASK,
+                &raw const nothing_blocked,
+                0,
+                8
+            ),
+            syscall!(sysno::SETSID),
+        ]
+    };
+    for answer in ready {
+        if answer < 0 {
+            return (AT_READY, -answer as i32);
+        }
     }
     // SAFETY: chdir(2) reads the path up to its NUL.
     let answer = unsafe { syscall!(sysno::CHDIR, plan.directory) };
@@ -379,8 +388,9 @@ fn prepare_and_exec(plan: &Start) -> (u32, i32) {
 /// Takes init, and all above it, out of the reach of the program's signals: without a process
 /// namespace they are processes of the same user in the same Landlock domain. A domain of its own
 /// below that one keeps signals in (`LANDLOCK_SCOPE_SIGNAL`). An older kernel refuses, and the
-/// program runs all the same: the host's report says what the namespaces layer lacks.
-fn out_of_reach() {
+/// program runs all the same: the host's report says what the namespaces layer lacks. One that merely has no room for
+/// it now is no older kernel.
+fn out_of_reach() -> Result<(), i32> {
     let attributes = [0_u64, 0, sysno::LANDLOCK_SCOPE_SIGNAL];
     // SAFETY: landlock_create_ruleset(2) reads 24 bytes; the others touch no memory.
     unsafe {
@@ -391,9 +401,16 @@ fn out_of_reach() {
             size,
             0
         );
-        if ruleset >= 0 {
-            syscall!(sysno::LANDLOCK_RESTRICT_SELF, ruleset, 0);
-            syscall!(sysno::CLOSE, ruleset);
+        match -ruleset as i32 {
+            errno @ (sysno::ENOMEM | sysno::EMFILE | sysno::ENFILE) => return Err(errno),
+            1.. => return Ok(()),
+            _ => {}
+        }
+        let answer = syscall!(sysno::LANDLOCK_RESTRICT_SELF, ruleset, 0);
+        syscall!(sysno::CLOSE, ruleset);
+        match answer {
+            0.. => Ok(()),
+            _ => Err(-answer as i32),
         }
     }
 }

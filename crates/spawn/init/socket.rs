@@ -2,7 +2,13 @@
 
 use crate::protocol::{Reply, Request};
 use crate::sysno;
+use crate::time::Timespec;
 use core::ptr::null_mut;
+
+/// How often, and how long in between, an answer is sent again for which there was no memory: a control group at its
+/// limit has some again when the kernel has killed a process of it.
+const TRIES: usize = 100;
+static PAUSE: Timespec = Timespec::new(2_000_000);
 
 /// The most descriptors that come with a request.
 pub const MOST_FDS: usize = 4;
@@ -117,9 +123,9 @@ pub unsafe fn read_all(socket: i32, to: *mut u8, length: usize) -> bool {
     true
 }
 
-/// Sends a reply, and a descriptor with it unless that is -1. A host that is gone is noticed by the
-/// next read; one that does not read what it asked for loses it.
-pub fn send(socket: i32, reply: &Reply, fd: i32) {
+/// Sends a reply, and a descriptor with it unless that is -1; whether it went out, or nobody is there to miss it. A
+/// host that is gone is noticed by the next read; one that does not read what it asked for loses it.
+pub fn send(socket: i32, reply: &Reply, fd: i32) -> bool {
     let mut iov = Iovec(
         (reply as *const Reply).cast_mut().cast(),
         size_of::<Reply>(),
@@ -139,15 +145,27 @@ pub fn send(socket: i32, reply: &Reply, fd: i32) {
         control_length: if fd < 0 { 0 } else { HEADER + size_of::<i32>() },
         flags: 0,
     };
-    // SAFETY: sendmsg(2) reads the structure, plain integers without padding, and the control message.
-    unsafe {
-        syscall!(
-            sysno::SENDMSG,
-            socket,
-            &raw const message,
-            sysno::MSG_NOSIGNAL | sysno::MSG_DONTWAIT
-        )
-    };
+    let mut n;
+    let mut tries = 0;
+    loop {
+        // SAFETY: sendmsg(2) reads the structure, plain integers without padding, and the control message.
+        n = unsafe {
+            syscall!(
+                sysno::SENDMSG,
+                socket,
+                &raw const message,
+                sysno::MSG_NOSIGNAL | sysno::MSG_DONTWAIT
+            )
+        };
+        let no_memory = n == -(sysno::ENOMEM as isize) || n == -(sysno::ENOBUFS as isize);
+        if !no_memory || tries == TRIES {
+            break;
+        }
+        tries += 1;
+        // SAFETY: nanosleep(2) reads one timespec.
+        unsafe { syscall!(sysno::NANOSLEEP, &raw const PAUSE, 0) };
+    }
+    n >= 0 || n == -(sysno::EPIPE as isize) || n == -(sysno::ECONNRESET as isize)
 }
 
 /// Closes a descriptor, if it is one.

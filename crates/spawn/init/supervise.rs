@@ -8,7 +8,7 @@ use crate::protocol::{
 use crate::socket::{MOST_FDS, close, receive, send};
 use crate::table::{Running, Table};
 use crate::time::{Timespec, deadline, now};
-use crate::{exit, fail, failed, program, sysno};
+use crate::{exit, fail, failed, must, program, sysno};
 
 /// rusage of the kernel (getrusage(2)): two timevals, then fourteen longs.
 #[repr(C)]
@@ -36,31 +36,41 @@ pub fn default_signals() {
     struct Action([usize; 4]);
     let action = Action([0; 4]);
     for signal in 1..=sysno::SIGNALS {
-        // SAFETY: rt_sigaction(2) reads one sigaction; SIGKILL and SIGSTOP are refused.
-        unsafe { syscall!(sysno::RT_SIGACTION, signal, &raw const action, 0, 8) };
+        // SAFETY: rt_sigaction(2) reads one sigaction.
+        let answer = unsafe { syscall!(sysno::RT_SIGACTION, signal, &raw const action, 0, 8) };
+        // These two cannot be ignored, nor be given an action.
+        if signal != sysno::SIGKILL && signal != sysno::SIGSTOP {
+            must(answer);
+        }
     }
 }
 
 /// A descriptor that is readable when a child has ended (signalfd(2)).
 fn watch_children() -> i32 {
     let mask = 1_u64 << (sysno::SIGCHLD - 1);
+    // Without them the end of a program would not be noticed.
     // SAFETY: both calls read the 8 bytes of the mask.
-    unsafe {
-        syscall!(
-            sysno::RT_SIGPROCMASK,
-            sysno::SIG_SETMASK,
-            &raw const mask,
-            0,
-            8
-        );
-        syscall!(
-            sysno::SIGNALFD4,
-            -1_isize,
-            &raw const mask,
-            8,
-            sysno::SFD_CLOEXEC_NONBLOCK
-        ) as i32
-    }
+    let (blocked, descriptor) = unsafe {
+        (
+            syscall!(
+                sysno::RT_SIGPROCMASK,
+                sysno::SIG_SETMASK,
+                &raw const mask,
+                0,
+                8
+            ),
+            syscall!(
+                sysno::SIGNALFD4,
+                -1_isize,
+                &raw const mask,
+                8,
+                sysno::SFD_CLOEXEC_NONBLOCK
+            ),
+        )
+    };
+    must(blocked);
+    must(descriptor);
+    descriptor as i32
 }
 
 /// The programs, and the one whose end is the end of all, if there is one.
@@ -120,8 +130,16 @@ impl Supervisor {
                     value: started.pid,
                     ..Reply::default()
                 };
-                send(socket, &reply, started.terminal);
+                let sent = send(socket, &reply, started.terminal);
                 close(started.terminal);
+                // A program that the host does not know of must not run. Of several, this one ends alone.
+                if !sent && own {
+                    kill_session(started.pid);
+                    close(socket);
+                    place.socket = -1;
+                } else if !sent {
+                    self.end(0, sysno::SIGKILL as i32);
+                }
             }
             Err((step, errno)) if own => {
                 send(socket, &failed(step, errno), -1);

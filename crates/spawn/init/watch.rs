@@ -6,10 +6,10 @@
 
 use crate::ending::each_name;
 use crate::program::Strings;
-use crate::protocol::{Reply, Request, SOCKET, STARTED, WATCH};
+use crate::protocol::{AT_CLONE, AT_REQUEST, Reply, Request, SOCKET, STARTED, WATCH};
 use crate::remove;
 use crate::socket::{MOST_FDS, close, receive, send};
-use crate::{exit, sysno};
+use crate::{exit, fail, sysno};
 
 /// How often, and how long in between, a directory is tried whose processes are still ending: ten
 /// seconds in all.
@@ -21,19 +21,27 @@ const PAUSE: [u64; 2] = [0, 20_000_000];
 /// Reads the directories, lets go of the host as a parent, waits for its end and cleans up.
 pub fn run(request: &Request) -> ! {
     let Some(mut strings) = Strings::read(request, 0) else {
-        exit(125)
+        fail(AT_REQUEST, sysno::ENOMEM)
     };
     // A host that waits for all its children must not wait for this one: the second process has
     // none but the system's own as its parent.
     // SAFETY: clone(2) with no flag but the exit signal is fork(2); the child has its own memory.
     let pid = unsafe { syscall!(sysno::CLONE, sysno::SIGCHLD, 0, 0, 0, 0) };
+    if pid < 0 {
+        fail(AT_CLONE, -pid as i32);
+    }
     if pid != 0 {
         let reply = Reply {
             kind: STARTED,
             value: pid as i32,
             ..Reply::default()
         };
-        send(SOCKET, &reply, -1);
+        if !send(SOCKET, &reply, -1) {
+            // The host would wait for the answer as long as anybody holds the socket.
+            // SAFETY: kill(2) touches no memory. The child has not been reaped.
+            unsafe { syscall!(sysno::KILL, pid, sysno::SIGKILL) };
+            exit(125);
+        }
         exit(0);
     }
     let (mut request_after, mut fds) = (Request::default(), [-1; MOST_FDS]);

@@ -1,7 +1,7 @@
 //! Why a program was not started.
 
 use crate::protocol::MOST_PROGRAMS;
-use cofferdam_sys::Errno;
+use cofferdam_sys::{Errno, cause};
 use std::path::PathBuf;
 
 /// What init was doing when the program could not be started.
@@ -24,6 +24,8 @@ pub enum Stage {
     Capacity,
     /// Executing the program, which something inside stopped (SIGSTOP) again and again.
     Stopped,
+    /// Making itself, or the process that was to become the program, ready.
+    Ready,
 }
 
 impl std::fmt::Display for Stage {
@@ -33,6 +35,7 @@ impl std::fmt::Display for Stage {
             Self::Stopped => {
                 "another program of this session keeps stopping the new one (SIGSTOP): end that first"
             }
+            Self::Ready => "init, or the process that was to become the program, could not make itself ready",
             Self::Request => "init could not read the request",
             Self::Clone => "no process could be made for the program",
             Self::Directory => "the working directory cannot be entered inside the sandbox",
@@ -81,7 +84,7 @@ pub enum SpawnError {
     #[error(transparent)]
     Cgroup(#[from] cofferdam_cgroups::CreateError),
     /// An id-mapped mount could not be made.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     Detach(#[from] cofferdam_namespaces::DetachError),
     /// clone3(2) was refused.
     #[error("no process with these namespaces could be made ({flags}): {errno}")]
@@ -93,7 +96,7 @@ pub enum SpawnError {
         errno: Errno,
     },
     /// The id maps could not be written from outside.
-    #[error(transparent)]
+    #[error("{}{}", .0, cause(.0))]
     IdMap(#[from] cofferdam_namespaces::WriteMapError),
     /// An operation of the view failed in the child.
     #[error("step {index} failed: {error}{}", cause(.error))]
@@ -148,10 +151,4 @@ pub enum SpawnError {
         /// How it went.
         how: String,
     },
-}
-
-/// The kernel's answer behind an error whose own text leaves it to its source.
-fn cause(error: &impl std::error::Error) -> String {
-    let source = error.source();
-    source.map_or_else(String::new, |source| format!(": {source}"))
 }

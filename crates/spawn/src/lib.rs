@@ -39,4 +39,4 @@ pub use observe::{Access, Exec, Intent, Observation, Observer, Refused, family};
 pub use plan::{CgroupPlan, Layers, Operation, Plan};
 pub use process::{Ended, Process, WaitError};
 pub use session::Session;
-pub use watch::remove_after_this_process;
+pub use watch::{remove_after_this_process, remove_groups_after_this_process};

@@ -113,7 +113,12 @@ impl Observation {
     }
 
     /// Has a thread answer for one more sandbox.
-    pub(crate) fn attach(&self, listener: OwnedFd, observer: Arc<dyn Observer>, traced: bool) {
+    pub(crate) fn attach(
+        &self,
+        listener: OwnedFd,
+        observer: Arc<dyn Observer>,
+        traced: bool,
+    ) -> Result<(), Errno> {
         // Older kernels wake another processor up.
         let _ = seccomp::set_sync_wake_up(listener.as_fd());
         let threads = self.lock();
@@ -126,8 +131,16 @@ impl Observation {
                 observer,
                 traced,
             });
-            let _ = fd::write(thread.wake.as_fd(), &[0]);
+            // A thread that does not hear of it would have the sandbox wait for good.
+            while let Err(errno) = fd::write(thread.wake.as_fd(), &[0]) {
+                if errno != Errno(libc::EINTR) {
+                    thread.shared.lock().pop();
+                    thread.shared.count.fetch_sub(1, Ordering::Relaxed);
+                    return Err(errno);
+                }
+            }
         }
+        Ok(())
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Answerer>> {

@@ -131,6 +131,9 @@ pub const AT_STOPPED: u32 = 8;
 )]
 pub const AT_SOCKET: u32 = 9;
 
+/// Failed while init, or the process that was to become the program, made itself ready.
+pub const AT_READY: u32 = 10;
+
 /// The most programs of one init that run at one time.
 pub const MOST_PROGRAMS: usize = 1024;
 

@@ -68,7 +68,7 @@ pub(crate) fn launch(
         plan.observation().ensure()?;
     }
     if let Some(group) = &layers.cgroup {
-        watch::ensure(group.parent.directories())?;
+        watch::remove_groups_after_this_process(group.parent.directories())?;
     }
     let memfd = host("the memfd of init", init::memfd())?;
     let null = host("a descriptor of /dev/null", null())?;
@@ -138,7 +138,8 @@ pub(crate) fn launch(
                         let observer = observer.clone().unwrap_or_else(|| Arc::new(Unheard));
                         if let Some(fd) = fd {
                             let traced = layers.filters.iter().any(Filter::is_traced);
-                            plan.observation().attach(fd, observer, traced);
+                            let attached = plan.observation().attach(fd, observer, traced);
+                            host("the word to the thread that observes", attached)?;
                         }
                     }
                     _ => handed_out = fd,
@@ -163,7 +164,8 @@ pub(crate) fn launch(
                     Err(Errno(libc::EMFILE)),
                 );
             }
-            Ok(_) | Err(_) => return Err(post_mortem(&job, newborn)),
+            Err(errno) => return host("the answer of the child", Err(errno)),
+            Ok(_) => return Err(post_mortem(&job, newborn)),
         }
     }
 }
@@ -179,6 +181,7 @@ pub(crate) fn not_started(reply: &Reply) -> SpawnError {
             protocol::AT_TERMINAL => Stage::Terminal,
             protocol::AT_CAPACITY => Stage::Capacity,
             protocol::AT_STOPPED => Stage::Stopped,
+            protocol::AT_READY => Stage::Ready,
             _ => Stage::Exec,
         },
         errno: Errno(reply.value),

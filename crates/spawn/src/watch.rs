@@ -22,8 +22,12 @@ static WATCHERS: Mutex<BTreeMap<Key, OwnedFd>> = Mutex::new(BTreeMap::new());
 /// The host process, the kind of request, and its strings.
 type Key = (u32, u32, Vec<PathBuf>);
 
-/// Makes sure that these control groups are watched.
-pub(crate) fn ensure(directories: Vec<PathBuf>) -> Result<(), SpawnError> {
+/// Makes sure that when this process is gone, however it ended, these control groups of its own are removed with all
+/// they hold. They need not be there yet.
+///
+/// # Errors
+/// [`SpawnError`] when the process that does it cannot be started.
+pub fn remove_groups_after_this_process(directories: Vec<PathBuf>) -> Result<(), SpawnError> {
     watch(WATCH, directories)
 }
 

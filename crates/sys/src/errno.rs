@@ -63,8 +63,52 @@ impl fmt::Display for Errno {
 
 impl std::error::Error for Errno {}
 
+/// What the sources of an error say and its own text does not, to be put behind that: where a text leaves the kernel's
+/// answer to its source, and is the last that a person sees.
+pub fn cause(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let own = text.len();
+    let sources = std::iter::successors(error.source(), |error| error.source());
+    for source in sources.map(ToString::to_string) {
+        if !text.contains(&source) {
+            text.push_str(": ");
+            text.push_str(&source);
+        }
+    }
+    text.split_off(own)
+}
+
 impl From<Errno> for std::io::Error {
     fn from(errno: Errno) -> Self {
         Self::from_raw_os_error(errno.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Names(&'static str, Errno);
+
+    impl fmt::Display for Names {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl std::error::Error for Names {
+        fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+            Some(&self.1)
+        }
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let answer = Errno(libc::EPERM);
+        assert_eq!(cause(&Names("no mount", answer)), format!(": {answer}"));
+        let named = Names("no mount: EPERM: Operation not permitted", answer);
+        assert_eq!(cause(&named), "");
+        assert_eq!(cause(&answer), "");
     }
 }

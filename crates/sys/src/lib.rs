@@ -26,7 +26,7 @@ pub mod socket;
 pub mod terminal;
 pub mod uts;
 
-pub use errno::{Errno, Result};
+pub use errno::{Errno, Result, cause};
 
 /// The source text of [`raw`], for programs that are compiled without this crate: the static init.
 pub const RAW_SOURCE: &str = include_str!("raw.rs");

@@ -194,6 +194,8 @@ impl NamespaceHolder {
     pub fn new() -> Result<Self> {
         let stack = Stack::new(STACK_SIZE)?;
         let before = SignalMask::FULL.set()?;
+        // A number and no address.
+        let parent = std::ptr::without_provenance_mut(std::process::id() as usize);
         // SAFETY: the child makes raw calls only and touches no memory but its stack, which is kept
         // in the value returned until the child has been reaped.
         let cloned = unsafe {
@@ -202,7 +204,7 @@ impl NamespaceHolder {
                 &stack,
                 None,
                 sleep_on,
-                std::ptr::null_mut(),
+                parent,
             )
         };
         let _ = before.set();
@@ -227,10 +229,16 @@ impl Drop for NamespaceHolder {
     }
 }
 
-extern "C" fn sleep_on(_: *mut u8) -> ! {
-    // SAFETY: PR_SET_PDEATHSIG touches no memory.
-    let armed = unsafe { crate::syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
-    if armed < 0 {
+extern "C" fn sleep_on(parent: *mut u8) -> ! {
+    // SAFETY: PR_SET_PDEATHSIG and getppid(2) touch no memory.
+    let (armed, now) = unsafe {
+        (
+            crate::syscall!(libc::SYS_prctl, libc::PR_SET_PDEATHSIG, libc::SIGKILL),
+            crate::syscall!(libc::SYS_getppid),
+        )
+    };
+    // A host that was killed before there was a signal for that will send none.
+    if armed < 0 || now as usize != parent.addr() {
         process::exit(1);
     }
     loop {

@@ -183,6 +183,7 @@ impl Place<'_> {
     fn came_out(&self, temporary: &OsStr, expected: &Stat) -> Result<(), Problem> {
         match fs::stat_at(self.dir, temporary) {
             Ok(Some(now)) if now.is_same(expected) => self.nothing_newer(temporary, &now),
+            Err(error) => Err(Problem::io("look at the old one")(error)),
             _ => Err(ConflictReason::Changed.into()),
         }
     }

@@ -80,7 +80,10 @@ pub(super) fn prepare(
 
 /// Where groups can be made: in what this process was given, else in a unit of systemd's.
 fn parent(wanted: &cofferdam_cgroups::Limits) -> Result<Parent, PrepareError> {
-    Parent::prepare(wanted).or_else(|error| through_systemd(wanted).unwrap_or(Err(error)))
+    // Where nobody can be found to watch them, no program is started in them either.
+    let watched = |groups| drop(cofferdam_spawn::remove_groups_after_this_process(groups));
+    Parent::prepare_announced(wanted, watched)
+        .or_else(|error| through_systemd(wanted).unwrap_or(Err(error)))
 }
 
 /// One unit for this host process, asked for when the first limit needs it; systemd removes it after

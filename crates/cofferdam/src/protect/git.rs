@@ -34,6 +34,8 @@ pub(super) struct Finder<'a> {
     pub(super) notes: Vec<Note>,
     /// Notes that were too many.
     pub(super) unsaid: usize,
+    /// What could not be looked at for a lack of the host's, which says nothing about it.
+    pub(super) lacking: Option<(PathBuf, i32)>,
     /// Configuration files read, each for the tree that its hooks run in.
     pub(super) configurations: HashSet<(PathBuf, PathBuf)>,
     pub(super) trees: HashSet<PathBuf>,
@@ -60,6 +62,7 @@ impl<'a> Finder<'a> {
             shown: Vec::new(),
             notes: Vec::new(),
             unsaid: 0,
+            lacking: None,
             configurations: HashSet::new(),
             trees: HashSet::new(),
             git_directories: HashSet::new(),
@@ -143,6 +146,12 @@ impl<'a> Finder<'a> {
     }
 
     pub(super) fn unreadable(&mut self, path: PathBuf, error: &std::io::Error) {
+        if let Some(errno @ (libc::ENOMEM | libc::EMFILE | libc::ENFILE | libc::EIO)) =
+            error.raw_os_error()
+        {
+            self.lacking.get_or_insert((path, errno));
+            return;
+        }
         let reason = error.to_string();
         self.note(Note::Unreadable { path, reason });
     }

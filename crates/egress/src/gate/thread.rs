@@ -7,9 +7,11 @@ use nix::sys::signal::SigSet;
 use std::collections::HashMap;
 use std::io;
 use std::net::TcpListener;
+use std::panic::catch_unwind;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{JoinHandle, ThreadId};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
@@ -58,12 +60,7 @@ impl Thread {
         if let Some((orders, _)) = &*slot {
             return Ok(orders.clone());
         }
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .enable_time()
-            .max_blocking_threads(BLOCKING_THREADS)
-            .thread_name("cofferdam-lookup")
-            .build()?;
+        let runtime = runtime()?;
         let (sender, receiver) = unbounded_channel();
         let shared = Arc::clone(shared);
         let thread = std::thread::Builder::new()
@@ -88,6 +85,25 @@ impl Thread {
         let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Some(slot.as_ref()?.0.clone())
     }
+}
+
+/// What the thread runs. tokio panics where the sockets that its signals go over cannot be made, as when this process
+/// is out of descriptors; that is an error like the others.
+fn runtime() -> io::Result<Runtime> {
+    let built = catch_unwind(|| {
+        Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .max_blocking_threads(BLOCKING_THREADS)
+            .thread_name("cofferdam-lookup")
+            .build()
+    });
+    built.unwrap_or_else(|panic| {
+        let why = panic.downcast_ref::<String>().map_or("", String::as_str);
+        Err(io::Error::other(format!(
+            "its runtime cannot be made: {why}"
+        )))
+    })
 }
 
 impl Drop for Thread {
