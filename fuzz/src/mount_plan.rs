@@ -66,6 +66,13 @@ pub fn check(bytes: &[u8]) {
     }
 }
 
+impl Rule {
+    /// Where the source is; a `.` at the end of a file's path means nothing.
+    fn real(&self) -> std::io::Result<PathBuf> {
+        self.source.components().collect::<PathBuf>().canonicalize()
+    }
+}
+
 fn rule(input: &mut Input<'_>) -> Rule {
     let mut path = |base: &Path| {
         let mut text = base.as_os_str().to_owned();
@@ -150,7 +157,7 @@ impl Model {
                 ["layer", _, source] => {
                     let source = PathBuf::from(source);
                     let known = rules.iter().any(|rule| {
-                        rule.kind == 8 && rule.source.canonicalize().is_ok_and(|real| real == source)
+                        rule.kind == 8 && rule.real().is_ok_and(|real| real == source)
                     });
                     assert!(known, "{text}: no rule names it\n{mounts}");
                     match &mut new {
@@ -199,7 +206,7 @@ impl Model {
                     let writable = text.contains(", writable");
                     let wanted = rules.iter().any(|rule| {
                         (rule.kind == 2 || rule.kind < 2 && !writable)
-                            && rule.source.canonicalize().is_ok_and(|real| real == source)
+                            && rule.real().is_ok_and(|real| real == source)
                     });
                     assert!(wanted, "{text}: no rule says so\n{mounts}");
                     model.put(path_of(target), Mounted::Host(source, writable), mounts);
@@ -254,7 +261,7 @@ impl Model {
     fn shows(&self, rule: &Rule) {
         let target: PathBuf = rule.target.components().collect();
         let (what, below) = self.at(&target);
-        let source = rule.source.canonicalize();
+        let source = rule.real();
         let fits = match (rule.kind, what) {
             (0 | 1, Mounted::Host(base, writable)) => {
                 source.is_ok_and(|source| base.join(below).components().eq(source.components())) && !writable

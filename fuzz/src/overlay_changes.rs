@@ -111,7 +111,8 @@ fn write(directory: &Path, nodes: &mut Nodes) {
                 fs::create_dir(&path).expect("made");
                 set(*mode).expect("set");
                 let attribute = ("user.overlay.opaque", b"y");
-                *opaque &= setxattr(&path, attribute.0, attribute.1, XattrFlags::empty()).is_ok();
+                *opaque = *opaque
+                    && setxattr(&path, attribute.0, attribute.1, XattrFlags::empty()).is_ok();
                 write(&path, below);
             }
             Node::Whiteout => {

@@ -82,7 +82,8 @@ pub fn check(bytes: &[u8]) {
     }
     assert_eq!(signed, if consent.0 { asked } else { 0 });
     let mut came = Vec::new();
-    program.read_to_end(&mut came).expect("read");
+    // Where not all was read that was sent, its end is told otherwise.
+    let _ = program.read_to_end(&mut came);
     for message in messages(&came) {
         match message.split_first() {
             Some((5, [])) => {}
