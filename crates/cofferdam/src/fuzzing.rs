@@ -12,7 +12,10 @@ pub fn package_clients(
 ) -> Vec<String> {
     let found = package_clients::find_below(root, variables, ask);
     let rules = found.rules.iter().map(ToString::to_string);
-    let variables = found.variables.iter().flat_map(|(name, value)| [name, value]);
+    let variables = found
+        .variables
+        .iter()
+        .flat_map(|(name, value)| [name, value]);
     let variables = variables.map(|text| text.to_string_lossy().into_owned());
     let files = found
         .files
