@@ -74,12 +74,18 @@ impl Layout {
             Ok(image) => {
                 let digest = image.digest.clone();
                 allowed(&image.root);
-                assert_eq!(cache.get(&digest).expect("it is there").config, image.config);
+                assert_eq!(
+                    cache.get(&digest).expect("it is there").config,
+                    image.config
+                );
                 drop(image);
                 cache.remove(&digest).expect("nobody uses it");
             }
             // What it says goes to a terminal.
-            Err(error) => assert!(!error.to_string().chars().any(char::is_control), "{error:?}"),
+            Err(error) => assert!(
+                !error.to_string().chars().any(char::is_control),
+                "{error:?}"
+            ),
         }
         assert_eq!(names(&self.base.join("cache")), [""; 0]);
         assert_eq!(names(&self.base), ["cache", "layout", "outside"]);
@@ -94,7 +100,13 @@ impl Layout {
 fn names(directory: &Path) -> Vec<String> {
     let all = fs::read_dir(directory).expect("listed");
     let mut all: Vec<String> = all
-        .map(|entry| entry.expect("listed").file_name().to_string_lossy().into_owned())
+        .map(|entry| {
+            entry
+                .expect("listed")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
         .collect();
     all.sort();
     all
@@ -106,10 +118,16 @@ fn allowed(directory: &Path) {
         let path = entry.expect("listed").path();
         let stat = fs::symlink_metadata(&path).expect("it is there");
         let kind = stat.file_type();
-        assert!(kind.is_dir() || kind.is_file() || kind.is_symlink(), "{path:?}");
+        assert!(
+            kind.is_dir() || kind.is_file() || kind.is_symlink(),
+            "{path:?}"
+        );
         assert_eq!(stat.uid(), geteuid().as_raw(), "{path:?}");
         assert!(kind.is_symlink() || stat.mode() & 0o6000 == 0, "{path:?}");
-        assert!(kind.is_dir() || stat.mode() & 0o1000 == 0 || kind.is_symlink(), "{path:?}");
+        assert!(
+            kind.is_dir() || stat.mode() & 0o1000 == 0 || kind.is_symlink(),
+            "{path:?}"
+        );
         let name = path.file_name().expect("a name").as_encoded_bytes();
         assert!(!name.starts_with(b".wh."), "{path:?}");
         if kind.is_dir() {

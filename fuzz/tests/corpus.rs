@@ -9,7 +9,8 @@ use std::path::Path;
 fn every_input_that_is_kept_passes() {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus");
     for (name, check) in TARGETS {
-        let inputs = fs::read_dir(corpus.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let inputs =
+            fs::read_dir(corpus.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut count = 0;
         for input in inputs {
             let path = input.expect("listed").path();

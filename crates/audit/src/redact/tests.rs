@@ -20,10 +20,7 @@ fn a_name_that_holds_a_value_is_no_label() {
             "--abc-hunter2hunter2-token=xyz",
             "--abc-[redacted k]-token=[redacted secret]",
         ),
-        (
-            "--hunter2hunter2-token xyz",
-            "--[redacted k]",
-        ),
+        ("--hunter2hunter2-token xyz", "--[redacted k]"),
     ] {
         assert_eq!(redactor.text(text).as_deref(), Some(right));
     }

@@ -228,7 +228,7 @@ fn no_name_ends_a_comment_or_a_string() {
     );
     all.names = ["a\nb".into()].into();
     all.connections = [("x\"]\ny".into(), 1)].into();
-    all.variables = ["A\"\n=".into()].into();
+    all.variables = ["A\"\n=".into(), String::new()].into();
     all.refused = [("ptrace\n".into(), 1)].into();
     let words = all.learn(&["tool\nmode = \"host\"", "\u{1b}"]);
     let hidden = |c: char| c != '\n' && super::write::is_hidden(c);
