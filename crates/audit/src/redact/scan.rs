@@ -206,7 +206,7 @@ impl Table {
         }
         let mut from = start + length;
         if from == bytes.len() {
-            *pending = Some(name.to_ascii_lowercase());
+            *pending = Some(self.label(name));
             return None;
         }
         if !matches!(bytes[from], b' ' | b'\t') {
