@@ -413,6 +413,10 @@ fn a_password_of_a_source_that_is_off_or_named_oddly_stays_outside() {
     host.variables.insert("GOPROXY", proxies);
     let found = host.find();
     assert_eq!(found.variables["GOPROXY"], ",https://go.example.com|off");
+    let two = "https://a.example.com https://u:canary@b.example.com";
+    host.variables.insert("npm_config_registry", two);
+    let found = host.find();
+    assert!(!format!("{found:?}").contains("canary") && says(&found, "white space"));
 }
 
 #[test]
