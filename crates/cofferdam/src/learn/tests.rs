@@ -362,3 +362,12 @@ fn as_many_files_as_are_kept_take_no_time_to_speak_of() {
     assert!(given.contains(&"\"/data/99\",".to_owned()), "{given:?}");
     assert!(took.as_secs() < 20, "{took:?}");
 }
+
+#[test]
+fn a_home_is_not_given_as_if_it_were_a_file() {
+    let mut all = observations();
+    write(&mut all, "/home/u");
+    write(&mut all, "/home");
+    read(&mut all, "/");
+    assert_eq!(lines(&all), [WORKSPACE]);
+}
