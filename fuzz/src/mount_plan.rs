@@ -208,8 +208,13 @@ impl Model {
                         (rule.kind == 2 || rule.kind < 2 && !writable)
                             && rule.real().is_ok_and(|real| real == source)
                     });
-                    assert!(wanted, "{text}: no rule says so\n{mounts}");
-                    model.put(path_of(target), Mounted::Host(source, writable), mounts);
+                    // What is mounted in a directory that can be written keeps that one in its place: it
+                    // is bound onto itself.
+                    let target = path_of(target);
+                    let same = matches!(model.at(&target), (Mounted::Host(base, can), below)
+                        if base.join(below) == source && *can == writable);
+                    assert!(wanted || same, "{text}: no rule says so\n{mounts}");
+                    model.put(target, Mounted::Host(source, writable), mounts);
                 }
                 ["hide", target] => model.put(path_of(target), Mounted::Hidden, mounts),
                 ["make", "the", "view", "the", "root,", ..] => pivoted = true,
