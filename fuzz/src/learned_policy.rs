@@ -63,7 +63,10 @@ pub fn check(bytes: &[u8]) {
     let command = [OsStr::from_bytes(input.bytes(12)).to_owned()];
     while !input.is_empty() && all.files.len() < 200 {
         let path = path(&mut input);
-        let used = used(&mut input);
+        let mut used = used(&mut input);
+        if TREES.contains(&path.to_str().unwrap_or_default()) {
+            used.before = Before::Directory;
+        }
         // Many beside each other may become their directory.
         for number in 0..input.byte() % 24 / 23 * 40 {
             all.files.insert(path.join(number.to_string()), used.clone());

@@ -97,6 +97,10 @@ pub fn check(bytes: &[u8]) {
             }
             text.push('\n');
         }
+        // Tokens stand alone in files of npm and cargo, which are not shown as they are.
+        if path.starts_with(root.join("etc/apt")) {
+            text = text.replace("=S3CRETPW", "=x").replace("\"S3CRETPW", "\"x");
+        }
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         fs::write(path, text).expect("written");
     }
