@@ -1,23 +1,4 @@
-//! First bytes that begin as TLS does: never taken for something else, and what is known stays so.
+//! See `cofferdam_fuzz::client_hello`.
 #![no_main]
 
-use cofferdam_egress::sniff::{MAX_PEEK, Sniff, classify};
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|data: &[u8]| {
-    let mut bytes = vec![22];
-    bytes.extend(data);
-    let whole = classify(&bytes);
-    assert!(matches!(
-        whole,
-        Sniff::NeedMore | Sniff::Tls(_) | Sniff::Malformed
-    ));
-    assert!(whole != Sniff::NeedMore || bytes.len() < MAX_PEEK);
-    let half = classify(&bytes[..bytes.len() / 2]);
-    match half {
-        Sniff::NeedMore => {}
-        // A further ClientHello may follow, and is refused.
-        Sniff::Tls(_) => assert!(whole == half || whole == Sniff::Malformed),
-        _ => assert_eq!(whole, half),
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| cofferdam_fuzz::client_hello::check(bytes));

@@ -1,13 +1,4 @@
-//! Decisions against a naive reading of the rules.
+//! See `cofferdam_fuzz::decision`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-
-#[path = "../../crates/egress/tests/oracle/mod.rs"]
-mod oracle;
-
-fuzz_target!(|bytes: &[u8]| {
-    if let Some(case) = oracle::Case::new(bytes) {
-        case.check();
-    }
-});
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| cofferdam_fuzz::decision::check(bytes));

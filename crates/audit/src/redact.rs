@@ -249,7 +249,7 @@ impl Visit for Cleaner<'_> {
     fn named(&mut self, name: &str, text: &mut String) {
         if self.0.rules.is_secret(name) {
             text.zeroize();
-            *text = mark(&name.to_ascii_lowercase());
+            *text = mark(&self.0.label(name));
         } else {
             self.text(text);
         }

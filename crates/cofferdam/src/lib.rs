@@ -30,6 +30,9 @@ mod egress;
 mod enforcement;
 mod environment;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod host;
 mod identity;
 #[cfg(feature = "image")]

@@ -20,6 +20,9 @@ mod command;
 mod connector;
 mod dumpable;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod init;
 mod network;
 mod observe;

@@ -273,7 +273,7 @@ impl Ended {
         }
     }
 
-    fn fill(&mut self, reply: &protocol::Reply) {
+    pub(crate) fn fill(&mut self, reply: &protocol::Reply) {
         // The wait status of the kernel (wait(2)): the low seven bits are the signal.
         let signal = reply.value & 0x7f;
         self.timed_out = reply.detail & protocol::TIMED_OUT != 0;

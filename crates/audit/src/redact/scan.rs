@@ -113,7 +113,9 @@ impl Table {
             }
             let found = match pair {
                 [b'=', _] => self.assignment(text, at),
-                [b':', b'/'] if self.rules.urls && bytes[at..].starts_with(b"://") => url(text, at),
+                [b':', b'/'] if self.rules.urls && bytes[at..].starts_with(b"://") => {
+                    self.url(text, at)
+                }
                 [b':', _] => self.assignment(text, at),
                 [b'-', b'-'] if bytes[at..].starts_with(b"-----BEGIN") => self.pem(text, at),
                 [b'-', b'-'] => self.option(text, at, &mut pending),
@@ -179,7 +181,7 @@ impl Table {
         });
         // The scheme of the authorization may be seen.
         let skip = first.map_or(0, |(scheme, _)| scheme.len() + 1);
-        named(range.start + skip..range.end, name, text)
+        self.named(range.start + skip..range.end, name, text)
     }
 
     /// `--name value`; `--name=value` is an assignment.
@@ -204,7 +206,7 @@ impl Table {
         }
         let mut from = start + length;
         if from == bytes.len() {
-            *pending = Some(name.to_ascii_lowercase());
+            *pending = Some(self.label(name));
             return None;
         }
         if !matches!(bytes[from], b' ' | b'\t') {
@@ -216,7 +218,7 @@ impl Table {
         if bytes.get(from) == Some(&b'-') {
             return None;
         }
-        named(value(bytes, from, false), name, text)
+        self.named(value(bytes, from, false), name, text)
     }
 
     /// `-u user:password` of curl.
@@ -231,7 +233,22 @@ impl Table {
         }
         let range = value(bytes, from, false);
         let colon = text.get(range.clone())?.find(':')?;
-        named(range.start + colon + 1..range.end, "password", text)
+        self.named(range.start + colon + 1..range.end, "password", text)
+    }
+
+    /// An edit with the name as its label; none where there is nothing, or what was put in before.
+    fn named(&self, range: Range<usize>, name: &str, text: &str) -> Option<(Range<usize>, String)> {
+        let found = text.get(range.clone())?;
+        let done = found.is_empty() || found.starts_with("[redacted");
+        (!done).then(|| (range, self.label(name)))
+    }
+
+    /// What stands for the value of a name: the name itself, unless that holds a value, too.
+    pub fn label(&self, name: &str) -> String {
+        match self.clean(name).text {
+            None => name.to_ascii_lowercase(),
+            Some(_) => "secret".to_owned(),
+        }
     }
 
     /// A private key (RFC 7468).
@@ -247,6 +264,17 @@ impl Table {
         });
         let range = at..at + end.unwrap_or(rest.len());
         Some((range, "private key".to_owned()))
+    }
+
+    /// `scheme://user:password@host`.
+    fn url(&self, text: &str, at: usize) -> Option<(Range<usize>, String)> {
+        let start = at + 3;
+        let rest = text.get(start..)?;
+        let stop = |c: char| c.is_whitespace() || "/?#\"'<>".contains(c);
+        let authority = rest.split(stop).next()?;
+        let (user, _) = authority.rsplit_once('@')?;
+        let colon = user.find(':')?;
+        self.named(start + colon + 1..start + user.len(), "password", text)
     }
 
     /// A token that shows what it is.
@@ -282,17 +310,6 @@ impl Table {
     }
 }
 
-/// `scheme://user:password@host`.
-fn url(text: &str, at: usize) -> Option<(Range<usize>, String)> {
-    let start = at + 3;
-    let rest = text.get(start..)?;
-    let stop = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
-    let authority = rest.split(stop).next()?;
-    let (user, _) = authority.rsplit_once('@')?;
-    let colon = user.find(':')?;
-    named(start + colon + 1..start + user.len(), "password", text)
-}
-
 /// Where a value ends that begins here: at its quote, or where a word ends.
 fn value(bytes: &[u8], from: usize, line: bool) -> Range<usize> {
     let mut start = from;
@@ -325,13 +342,6 @@ fn value(bytes: &[u8], from: usize, line: bool) -> Range<usize> {
 /// Whether a word begins here.
 fn is_start(bytes: &[u8], at: usize) -> bool {
     at == 0 || matches!(bytes[at - 1], b' ' | b'\t' | b'\n' | b'"' | b'\'' | b'(')
-}
-
-/// An edit with the name as its label; none where there is nothing, or what was put in before.
-fn named(range: Range<usize>, name: &str, text: &str) -> Option<(Range<usize>, String)> {
-    let found = text.get(range.clone())?;
-    let done = found.is_empty() || found.starts_with("[redacted");
-    (!done).then(|| (range, name.to_ascii_lowercase()))
 }
 
 /// Adds an edit; one that overlaps the last makes that longer.

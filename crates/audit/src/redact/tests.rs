@@ -12,6 +12,29 @@ fn clean(text: &str) -> String {
 }
 
 #[test]
+fn a_name_that_holds_a_value_is_no_label() {
+    let redactor = Redactor::default();
+    redactor.add("k", b"hunter2hunter2").unwrap();
+    for (text, right) in [
+        (
+            "--abc-hunter2hunter2-token=xyz",
+            "--abc-[redacted k]-token=[redacted secret]",
+        ),
+        ("--hunter2hunter2-token xyz", "--[redacted k]"),
+    ] {
+        assert_eq!(redactor.text(text).as_deref(), Some(right));
+    }
+    let mut event: Event = serde_json::from_value(json!({
+        "type": "command_started", "cwd": "/",
+        "argv": ["x", "--hunter2hunter2-token", "xyz", "{\"hunter2hunter2-token\": \"xyz\"}"],
+    }))
+    .unwrap();
+    redactor.redact(&mut event);
+    let text = serde_json::to_string(&event).unwrap();
+    assert!(!text.contains("hunter2") && !text.contains("xyz"), "{text}");
+}
+
+#[test]
 fn rules_of_names_urls_and_shapes() {
     for (text, right) in [
         ("--password hunter2 x", "--password [redacted password] x"),

@@ -136,7 +136,9 @@ impl Proposal {
         if !written && all.is_of_system(real) || danger::is_own_device(real) {
             return;
         }
-        let is_directory = used.before == Before::Directory || used.removed;
+        // The home is a directory, whatever was heard of it.
+        let is_directory =
+            used.before == Before::Directory || used.removed || all.home.starts_with(path);
         let cache = fold::cache(path, &all.home);
         if !written && all.is_of_toolchains(real) {
             self.toolchains += 1;

@@ -228,7 +228,7 @@ fn no_name_ends_a_comment_or_a_string() {
     );
     all.names = ["a\nb".into()].into();
     all.connections = [("x\"]\ny".into(), 1)].into();
-    all.variables = ["A\"\n=".into()].into();
+    all.variables = ["A\"\n=".into(), String::new()].into();
     all.refused = [("ptrace\n".into(), 1)].into();
     let words = all.learn(&["tool\nmode = \"host\"", "\u{1b}"]);
     let hidden = |c: char| c != '\n' && super::write::is_hidden(c);
@@ -361,4 +361,13 @@ fn as_many_files_as_are_kept_take_no_time_to_speak_of() {
     assert_eq!(given.len(), 2 + 100);
     assert!(given.contains(&"\"/data/99\",".to_owned()), "{given:?}");
     assert!(took.as_secs() < 20, "{took:?}");
+}
+
+#[test]
+fn a_home_is_not_given_as_if_it_were_a_file() {
+    let mut all = observations();
+    write(&mut all, "/home/u");
+    write(&mut all, "/home");
+    read(&mut all, "/");
+    assert_eq!(lines(&all), [WORKSPACE]);
 }

@@ -50,18 +50,33 @@ pub(crate) fn find() -> Found {
     let home = home.filter(|home| home.is_absolute());
     let mut found = PackageClients::find(home.as_deref().unwrap_or(Path::new("/nonexistent")));
     let rules = found.rules(|address| cofferdam_egress::address::special(address).is_some());
-    let variables = found.variables.into_iter();
-    let files = found.files.into_iter();
-    Found {
-        rules,
-        variables: variables
-            .map(|(name, value)| (name.into(), value.into()))
-            .collect(),
-        files: files
-            .map(|(path, text)| (path, text.into_bytes()))
-            .collect(),
-        notes: found.notes,
-    }
+    found.given(rules)
+}
+
+/// The same of another root, of which the home is `home`, with other variables and with clients that answer
+/// so; no name is looked up.
+#[cfg(feature = "fuzzing")]
+pub(crate) fn find_below(
+    root: &Path,
+    variables: &[(String, String)],
+    ask: &dyn Fn(&str, &[&str]) -> Option<String>,
+) -> Found {
+    let mut found = PackageClients::find_in(&Source {
+        home: &root.join("home"),
+        root,
+        variable: &|name| {
+            let found = variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        },
+        variables: &|prefix| {
+            let begins = |(name, _): &&(String, String)| name.starts_with(prefix);
+            variables.iter().filter(begins).cloned().collect()
+        },
+        ask,
+        installed: &|name| ask(name, &[]).is_some(),
+    });
+    let rules = found.rules_with(|_| false, |_, _| Vec::new());
+    found.given(rules)
 }
 
 /// What was found out.
@@ -106,6 +121,21 @@ struct Source<'a> {
 }
 
 impl PackageClients {
+    fn given(self, rules: Vec<NetworkRule>) -> Found {
+        let variables = self.variables.into_iter();
+        let files = self.files.into_iter();
+        Found {
+            rules,
+            variables: variables
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+            files: files
+                .map(|(path, text)| (path, text.into_bytes()))
+                .collect(),
+            notes: self.notes,
+        }
+    }
+
     /// Reads the settings of this process's user. Clients are started, and reach their own index, only
     /// where their files leave something open; each has [`ask::DEADLINE`].
     fn find(home: &Path) -> Self {

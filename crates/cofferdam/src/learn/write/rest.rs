@@ -78,7 +78,9 @@ pub(super) fn environment(all: &Observations, text: &mut Text) {
     }
     const PARTS: [&str; 6] = ["AUTH", "CREDENTIAL", "KEY", "PASS", "SECRET", "TOKEN"];
     // Others no shell could set, and no person would read as what they are.
-    let is_plain = |name: &str| name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric());
+    let is_plain = |name: &str| {
+        !name.is_empty() && name.chars().all(|c| c == '_' || c.is_ascii_alphanumeric())
+    };
     let is_secret = |name: &String| {
         let upper = name.to_ascii_uppercase();
         PARTS.iter().any(|part| upper.contains(part))

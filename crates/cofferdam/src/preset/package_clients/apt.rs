@@ -30,15 +30,12 @@ pub(super) fn find(source: &Source<'_>, found: &mut PackageClients) {
             continue;
         };
         let (urls, malformed) = read(&text);
-        let mut plain = without_comments(&text);
-        for url in urls {
-            // One that is left out must not carry a password inside.
-            let shown = add(&url, found).unwrap_or_default();
-            if shown != url {
-                plain = plain.replace(&url, &shown);
-            }
-        }
+        let left_out: Vec<String> = urls
+            .into_iter()
+            .filter(|url| add(url, found).is_none())
+            .collect();
         if malformed.is_empty() {
+            let plain = without_credentials(&without_comments(&text), &left_out);
             found.files.insert(path, plain);
         } else {
             let text = format!("{}: lines {malformed:?} are no sources", path.display());
@@ -122,6 +119,44 @@ fn without_comments(text: &str) -> String {
         .zip(lines)
         .filter(|(whole, _)| !whole.starts_with('#'));
     kept.fold(String::new(), |out, (_, line)| out + line + "\n")
+}
+
+/// The text without user information in any URL: a source that is switched off has its password, too. What is
+/// left out is no URL, so nobody knows where its password is.
+fn without_credentials(text: &str, left_out: &[String]) -> String {
+    let words = text.split_inclusive(char::is_whitespace);
+    let mut plain = String::with_capacity(text.len());
+    for whole in words {
+        let word = whole.trim_end();
+        let before = left_out.iter().find_map(|url| {
+            let before = word.strip_suffix(url.as_str())?;
+            (before.is_empty() || before.ends_with(':')).then_some(before)
+        });
+        match before {
+            Some(before) => plain.push_str(before),
+            None => plain += &without_user_information(word),
+        }
+        plain.push_str(&whole[word.len()..]);
+    }
+    plain
+}
+
+/// A word without what stands before the `@` of each authority in it (RFC 3986, 3.2).
+fn without_user_information(word: &str) -> String {
+    let mut plain = String::with_capacity(word.len());
+    let mut rest = word;
+    while let Some(at) = rest.find("://") {
+        let (scheme, after) = rest.split_at(at + 3);
+        let (authority, path) = after.split_at(after.find(['/', '?']).unwrap_or(after.len()));
+        plain.push_str(scheme);
+        plain.push_str(
+            authority
+                .rsplit_once('@')
+                .map_or(authority, |(_, host)| host),
+        );
+        rest = path;
+    }
+    plain + rest
 }
 
 /// Whether the dump of a configuration names a proxy.

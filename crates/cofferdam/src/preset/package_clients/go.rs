@@ -41,18 +41,22 @@ pub(super) fn find(source: &Source<'_>, found: &mut PackageClients) {
     };
     let (proxies, database) = (value("GOPROXY"), value("GOSUMDB"));
     if let Some(text) = proxies.filter(|text| !text.is_empty()) {
-        let mut plain = text.clone();
-        for url in self::proxies(&text) {
-            if url == "direct" {
-                found.note(
-                    CLIENT,
-                    "GOPROXY says direct: the hosts of modules that no proxy has are not known",
-                );
-            } else if url != "off" {
+        let mut plain = String::with_capacity(text.len());
+        for whole in text.split_inclusive([',', '|']) {
+            let entry = whole.trim_end_matches([',', '|']);
+            match entry.trim() {
+                "direct" => {
+                    found.note(
+                        CLIENT,
+                        "GOPROXY says direct: the hosts of modules that no proxy has are not known",
+                    );
+                    plain.push_str(entry);
+                }
+                "" | "off" => plain.push_str(entry),
                 // One that is left out must not carry its password inside either.
-                let shown = found.add(CLIENT, url).unwrap_or_default();
-                plain = plain.replace(url, &shown);
+                url => plain += &found.add(CLIENT, url).unwrap_or_default(),
             }
+            plain.push_str(&whole[entry.len()..]);
         }
         found.variable("GOPROXY", plain);
     }
@@ -63,13 +67,6 @@ pub(super) fn find(source: &Source<'_>, found: &mut PackageClients) {
     {
         found.variable("GOSUMDB", text);
     }
-}
-
-/// The entries of `GOPROXY`.
-pub(super) fn proxies(text: &str) -> impl Iterator<Item = &str> {
-    text.split([',', '|'])
-        .map(str::trim)
-        .filter(|entry| !entry.is_empty())
 }
 
 /// The URL of the checksum database that `GOSUMDB` names: `NAME[+KEY] [URL]`, or `off`.

@@ -386,6 +386,40 @@ fn apt_sources() {
 }
 
 #[test]
+fn a_password_of_a_source_that_is_off_or_named_oddly_stays_outside() {
+    let host = Host::new();
+    host.file(
+        "etc/apt/sources.list.d/a.sources",
+        "Types: deb\nEnabled: no\nURIs: https://u:canary@off.example.com/x https://off.example.com/y\n\n\
+         URIs:https://u:canary@a.example.com/z\n",
+    );
+    // What is left out is part of what is not.
+    host.file(
+        "etc/apt/sources.list.d/b.list",
+        "deb @b.example.com x y\ndeb [o=http://u:canary@o.example.com] https://u:canary@b.example.com/ x y\n",
+    );
+    let found = host.find();
+    let files: Vec<&String> = found.files.values().collect();
+    assert_eq!(
+        files,
+        [
+            "Types: deb\nEnabled: no\nURIs: https://off.example.com/x https://off.example.com/y\n\n\
+             URIs:https://a.example.com/z\n",
+            "deb  x y\ndeb [o=http://o.example.com] https://b.example.com/ x y\n",
+        ]
+    );
+    let mut host = Host::new();
+    let proxies = "@go.example.com,https://u:canary@go.example.com|off";
+    host.variables.insert("GOPROXY", proxies);
+    let found = host.find();
+    assert_eq!(found.variables["GOPROXY"], ",https://go.example.com|off");
+    let two = "https://a.example.com https://u:canary@b.example.com";
+    host.variables.insert("npm_config_registry", two);
+    let found = host.find();
+    assert!(!format!("{found:?}").contains("canary") && says(&found, "white space"));
+}
+
+#[test]
 fn go_by_variable_file_and_command() {
     let mut host = Host::new();
     host.variables.insert(

@@ -22,11 +22,17 @@ pub(super) enum UrlError {
     Scheme,
     #[error("its host or port cannot be read")]
     Authority,
+    #[error("it has white space in it")]
+    Space,
 }
 
 /// Reads a URL as far as its authority.
 pub(super) fn parse(text: &str) -> Result<Url, UrlError> {
     let text = text.trim();
+    // What follows may be another one, with a password of its own.
+    if text.contains(char::is_whitespace) {
+        return Err(UrlError::Space);
+    }
     let Some((scheme, rest)) = text.split_once("://") else {
         // A path, or `file:` without an authority.
         let local = text.starts_with(['/', '.', '~']) || text.starts_with("file:");
