@@ -4,7 +4,7 @@
 //! to read, and nothing outside of the view is below that root. Without a view it is the first one.
 
 use super::files::Files;
-use super::{Context, require};
+use super::{Context, require, without_namespaces};
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_landlock::{Access, Feature, Missing, Prepared, Right, Rights, Ruleset};
@@ -60,28 +60,46 @@ pub(super) fn prepare(
             }
         }
     }
-    let hides = context.policy.filesystem.rules.iter();
-    let hides = hides
+    if !context.view {
+        report_files(context, prepared.is_some(), reports)?;
+    }
+    reports.push(report);
+    Ok(prepared)
+}
+
+/// What of the host's files is seen without a view, and whether Landlock is in force there.
+fn report_files(
+    context: &Context<'_>,
+    in_force: bool,
+    reports: &mut [LayerReport],
+) -> Result<(), BuildError> {
+    let asked = context.policy.layers.filesystem;
+    let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Filesystem) else {
+        return Ok(());
+    };
+    if asked == Enforce::Prefer {
+        let contents = match in_force {
+            true => "contents only as Landlock allows",
+            false => "nor is Landlock, so contents are read as the host's user may",
+        };
+        report.weaker.push(without_namespaces(
+            "a view of its own",
+            &format!("names of files and their metadata are seen; {contents}"),
+        ));
+    }
+    let rules = context.policy.filesystem.rules.iter();
+    let hides = rules
         .filter(|rule| rule.access == PolicyAccess::Hide)
         .count();
-    if !context.view && hides > 0 {
+    if hides > 0 {
         let weakness = Weakness::new(
             format!("{hides} hidden paths"),
             "without a view of its own nothing can be hidden below what is shown",
             "put up the namespaces and filesystem layers",
         );
-        let filesystem = reports.iter_mut().find(|r| r.layer == Layer::Filesystem);
-        if let Some(report) = filesystem {
-            require(
-                context.policy.layers.filesystem,
-                Layer::Filesystem,
-                weakness,
-                report,
-            )?;
-        }
+        require(asked, Layer::Filesystem, weakness, report)?;
     }
-    reports.push(report);
-    Ok(prepared)
+    Ok(())
 }
 
 fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
