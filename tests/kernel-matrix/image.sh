@@ -15,11 +15,19 @@ copy_files() {
   done | sort -u | tar -C / -cf - --files-from - 2>/dev/null | tar -C "$root" -xpf -
 }
 
+# The system's Python, with the modules that scripts of the tests import.
+python() {
+  local modules
+  echo /usr/bin/python3
+  modules=$(/usr/bin/python3 -c 'import os; print(os.path.dirname(os.__file__))')
+  find "$modules" -type f -not -path '*/test/*' -not -path '*/ensurepip/*' -not -path '*/config-*'
+}
+
 # Makes $image from the test programs, given with full paths.
 make_image() {
   local root="$work/root" file directory package
   rm -rf "$root"
-  mkdir -p "$root"/{dev,etc,home/user,proc,root,run,sys,tmp,usr,var/tmp}
+  mkdir -p "$root"/{dev,etc,home/user,proc,root,run,sys,tmp,usr/share/doc/nothing,var/tmp}
   for directory in bin sbin lib lib64; do
     if [ -L "/$directory" ]; then
       cp -P "/$directory" "$root/$directory"
@@ -29,7 +37,7 @@ make_image() {
   for package in "${image_packages[@]}"; do
     dpkg -L "$package" 2>/dev/null | grep -E '^(/usr)?/s?bin/[^/]+$' || true
   done >"$work/files"
-  { command -v busybox; realpath "$(command -v awk)"; } >>"$work/files"
+  { command -v busybox; realpath "$(command -v awk)"; python; } >>"$work/files"
   {
     cat "$work/files"
     { tr '\n' '\0' <"$work/files"; printf '%s\0' "$@"; } | xargs -0 ldd 2>/dev/null |

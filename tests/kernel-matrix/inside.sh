@@ -61,6 +61,7 @@ run_one() {
   fi
   mounts=$(wc -l </proc/self/mountinfo)
   echo "@@ begin $name $user $program"
+  started=$(cut -d. -f1 /proc/uptime)
   (
     echo 0 >"$group/leaf/cgroup.procs"
     cd "$home" || exit 99
@@ -77,6 +78,7 @@ run_one() {
     sleep 0.1
   done
   left="$(processes "$group") $(($(wc -l </proc/self/mountinfo) - mounts))"
+  left="$left $(find "$group" -mindepth 1 -type d ! -path "$group/leaf" | wc -l)"
   find "$group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -9 2>/dev/null
   # Groups go once they are empty, the deepest first.
   tries=0
@@ -84,12 +86,13 @@ run_one() {
     tries=$((tries + 1))
     sleep 0.1
   done
-  echo "@@ end $status $left"
+  echo
+  echo "@@ end $status $left $(($(cut -d. -f1 /proc/uptime) - started))"
 }
 
 set_up
 guest=$(sed -n 's/.*cofferdam.guest=\([^ ]*\).*/\1/p' /proc/cmdline)
-export COFFERDAM_GUEST="$guest"
+export COFFERDAM_GUEST="$guest" RUST_TEST_NOCAPTURE=1
 echo "@@ booted $(uname -r)"
 number=0
 while read -r row name user limit program arguments; do

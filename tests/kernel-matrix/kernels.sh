@@ -83,9 +83,9 @@ fetch_kernel() {
   [ -n "$package" ] || die "Debian's suites have no cloud kernel $series any more;" \
     "see the suites in tests/kernel-matrix/kernels.sh"
   packages=("$package")
-  # Since 6.19 the modules have a package of their own.
+  # Since 6.19 the modules have a package of their own, and so has what is said of those built in.
   case $package in
-    linux-binary-*) packages+=("linux-modules-${package#linux-binary-}") ;;
+    linux-binary-*) packages+=("linux-modules-${package#linux-binary-}" "linux-base-${package#linux-binary-}") ;;
   esac
   partial="$target.partial"
   rm -rf "$partial"
@@ -96,7 +96,7 @@ fetch_kernel() {
     dpkg-deb -x "$package" "$partial/unpacked"
   done
   for directory in "$partial"/unpacked/{,usr/}lib/modules; do
-    [ -d "$directory" ] && mv "$directory" "$partial/lib/modules"
+    if [ -d "$directory" ]; then cp -a "$directory" "$partial/lib/"; fi
   done
   release=$(ls "$partial/lib/modules")
   cp "$(ls "$partial"/unpacked/boot/vmlinuz-* "$partial/lib/modules/$release/vmlinuz" 2>/dev/null | head -1)" \
