@@ -27,7 +27,7 @@ python() {
 make_image() {
   local root="$work/root" file directory package
   rm -rf "$root"
-  mkdir -p "$root"/{dev,etc,home/user,proc,root,run,sys,tmp,usr/share/doc/nothing,var/tmp}
+  mkdir -p "$root"/{boot,dev,etc,home/user,proc,root,run,srv,sys,tmp,usr/share/doc/nothing,var/log,var/tmp}
   for directory in bin sbin lib lib64; do
     if [ -L "/$directory" ]; then
       cp -P "/$directory" "$root/$directory"
