@@ -7,3 +7,4 @@ mod enforcement;
 mod facts;
 mod guest;
 mod limits;
+mod sockets;

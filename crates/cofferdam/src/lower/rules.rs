@@ -5,6 +5,7 @@
 
 use super::files::Files;
 use super::{Context, require, without_namespaces};
+use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_landlock::{Access, Feature, Missing, Prepared, Right, Rights, Ruleset};
@@ -134,6 +135,11 @@ fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
         // A rule belongs to the file, so one on the host's path holds at its bind mount.
         for (path, exec) in &files.writable {
             ruleset = ruleset.path(path, write(*exec));
+        }
+        // The view's sockets lead to the host, so they are made outside the ruleset; since Linux 7.1
+        // no others are reached than those named.
+        for path in context.egress.into_iter().flat_map(Egress::sockets) {
+            ruleset = ruleset.inside(path, Access::Socket);
         }
         if context.policy.filesystem.dev {
             ruleset = ruleset.inside("/dev", Access::Device);

@@ -77,6 +77,8 @@ pub fn layers(workspace: &Path) -> Layers {
         .inside("/tmp", Access::WriteExec);
     let ruleset = ruleset
         .inside("/dev", Access::Device)
+        .inside("/run/agent.sock", Access::Socket)
+        .inside("/tmp/here/service.sock", Access::Socket)
         .inside("/over", Access::WriteExec)
         .path(workspace, Access::WriteExec);
     let limits = cofferdam_cgroups::Limits {
