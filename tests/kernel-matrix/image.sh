@@ -66,6 +66,6 @@ EOF
   # On the disk all is root's, whoever makes it.
   local as_root=()
   [ "$(id -u)" = 0 ] || as_root=(unshare --map-root-user)
-  "${as_root[@]}" mke2fs -q -t ext4 -O '^has_journal' -d "$root" "$image" 1500M
+  "${as_root[@]}" mke2fs -q -t ext4 -O '^has_journal' -d "$root" "$image" 1500M >/dev/null
   rm -rf "$root"
 }
