@@ -228,13 +228,13 @@ fn missing_view(support: &cofferdam_namespaces::Support) -> Vec<Weakness> {
 }
 
 fn missing<const N: usize>(needed: [(&str, &cofferdam_namespaces::Feature); N]) -> Vec<Weakness> {
-    needed
-        .into_iter()
-        .filter_map(|(name, feature)| {
-            let missing = feature.as_ref().err()?;
-            Some(Weakness::new(name, missing.reason(), missing.remedy()))
-        })
-        .collect()
+    needed.into_iter().filter_map(weakness).collect()
+}
+
+/// What a host does not offer, by its name.
+fn weakness((name, feature): (&str, &cofferdam_namespaces::Feature)) -> Option<Weakness> {
+    let missing = feature.as_ref().err()?;
+    Some(Weakness::new(name, missing.reason(), missing.remedy()))
 }
 
 /// Whether files can be shown as overlays, which the default policy does not ask for.
@@ -256,11 +256,18 @@ fn add(layer: &mut LayerSupport, name: &str, feature: &Result<(), cofferdam_name
 }
 
 fn namespaces(support: &cofferdam_namespaces::Support) -> LayerSupport {
-    let missing = missing_namespaces(support);
+    let mut missing = missing_namespaces(support);
+    let available = missing.is_empty();
+    // A wall stands without these two.
+    let lesser = [
+        ("cgroup namespace", &support.cgroup),
+        ("time namespace", &support.time),
+    ];
+    missing.extend(lesser.into_iter().filter_map(weakness));
     let features = support.features().into_iter();
     LayerSupport {
         layer: Layer::Namespaces,
-        available: missing.is_empty(),
+        available,
         facts: features
             // Overlays are the business of the file system layer, redirects that of the network layer.
             .filter(|(name, feature)| {

@@ -438,13 +438,8 @@ fn decide_view(
         (Enforce::Require, false) => {
             return Err(needs_namespaces(Layer::Filesystem, "a view of its own"));
         }
-        (Enforce::Prefer, false) => {
-            report.weaker.push(without_namespaces(
-                "a view of its own",
-                "names of files and their metadata are seen; contents only as Landlock allows",
-            ));
-            false
-        }
+        // What that leaves depends on Landlock, whose part says it.
+        (Enforce::Prefer, false) => false,
     };
     reports.push(report);
     Ok(decided)
@@ -524,11 +519,26 @@ fn report_network(
                     }
                     continue;
                 }
-                let weakness = Weakness::new(
-                    format!("tcp {what} by port"),
-                    "Landlock here does not know it or is not in force",
-                    "Linux 6.7 (Landlock ABI 4) brings it",
-                );
+                let what = format!("tcp {what} by port");
+                let brings = feature.abi();
+                let weakness = match landlock {
+                    Some(_) => Weakness::new(
+                        what,
+                        "this kernel's Landlock does not know it",
+                        format!(
+                            "Linux {} (Landlock ABI {brings}) brings it",
+                            brings.kernel()
+                        ),
+                    ),
+                    None => Weakness::new(
+                        what,
+                        "Landlock is not in force",
+                        format!(
+                            "put up the landlock layer, which knows ports since Linux {} (ABI {brings})",
+                            brings.kernel()
+                        ),
+                    ),
+                };
                 require(asked, Layer::Network, weakness, &mut report)?;
             }
         }

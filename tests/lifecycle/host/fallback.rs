@@ -115,6 +115,23 @@ pub fn no_landlock_preferred() {
         "{weakness:?}"
     );
     println!("{weakness}");
+
+    // What needs it names it, whatever the kernel's age.
+    let builder = Sandbox::builder()
+        .network(|network| network.host().connect([80]))
+        .layers(|layers| layers.prefer(Layer::Landlock));
+    match builder.build() {
+        Err(BuildError::Unavailable {
+            layer: Layer::Network,
+            reason,
+            remedy,
+            ..
+        }) => {
+            assert_eq!(reason, "Landlock is not in force");
+            assert!(remedy.starts_with("put up the landlock layer"), "{remedy}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 pub fn no_seccomp_required() {

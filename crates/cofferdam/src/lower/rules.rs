@@ -4,7 +4,8 @@
 //! to read, and nothing outside of the view is below that root. Without a view it is the first one.
 
 use super::files::Files;
-use super::{Context, require};
+use super::{Context, require, without_namespaces};
+use crate::egress::Egress;
 use crate::enforcement::{LayerReport, Weakness};
 use crate::error::BuildError;
 use cofferdam_landlock::{Access, Feature, Prepared, Right, Rights, Ruleset};
@@ -77,28 +78,46 @@ pub(super) fn prepare(
             }
         }
     }
-    let hides = context.policy.filesystem.rules.iter();
-    let hides = hides
+    if !context.view {
+        report_files(context, prepared.is_some(), reports)?;
+    }
+    reports.push(report);
+    Ok(prepared)
+}
+
+/// What of the host's files is seen without a view, and whether Landlock is in force there.
+fn report_files(
+    context: &Context<'_>,
+    in_force: bool,
+    reports: &mut [LayerReport],
+) -> Result<(), BuildError> {
+    let asked = context.policy.layers.filesystem;
+    let Some(report) = reports.iter_mut().find(|r| r.layer == Layer::Filesystem) else {
+        return Ok(());
+    };
+    if asked == Enforce::Prefer {
+        let contents = match in_force {
+            true => "contents only as Landlock allows",
+            false => "nor is Landlock, so contents are read as the host's user may",
+        };
+        report.weaker.push(without_namespaces(
+            "a view of its own",
+            &format!("names of files and their metadata are seen; {contents}"),
+        ));
+    }
+    let rules = context.policy.filesystem.rules.iter();
+    let hides = rules
         .filter(|rule| rule.access == PolicyAccess::Hide)
         .count();
-    if !context.view && hides > 0 {
+    if hides > 0 {
         let weakness = Weakness::new(
             format!("{hides} hidden paths"),
             "without a view of its own nothing can be hidden below what is shown",
             "put up the namespaces and filesystem layers",
         );
-        let filesystem = reports.iter_mut().find(|r| r.layer == Layer::Filesystem);
-        if let Some(report) = filesystem {
-            require(
-                context.policy.layers.filesystem,
-                Layer::Filesystem,
-                weakness,
-                report,
-            )?;
-        }
+        require(asked, Layer::Filesystem, weakness, report)?;
     }
-    reports.push(report);
-    Ok(prepared)
+    Ok(())
 }
 
 /// Whether what is refused is told to the kernel's audit log, where somebody asked to read it there.
@@ -149,6 +168,11 @@ fn ruleset(context: &Context<'_>, files: &Files) -> Ruleset {
         // A rule belongs to the file, so one on the host's path holds at its bind mount.
         for (path, exec) in &files.writable {
             ruleset = ruleset.path(path, write(*exec));
+        }
+        // The view's sockets lead to the host, so they are made outside the ruleset; since Linux 7.1
+        // no others are reached than those named.
+        for path in context.egress.into_iter().flat_map(Egress::sockets) {
+            ruleset = ruleset.inside(path, Access::Socket);
         }
         if context.policy.filesystem.dev {
             ruleset = ruleset.inside("/dev", Access::Device);

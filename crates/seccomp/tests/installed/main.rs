@@ -55,21 +55,18 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let wanted: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
-    let mut failed = 0;
+    let (mut passed, mut failed) = (0, 0);
     for (name, test) in TESTS {
         if !wanted.is_empty() && !wanted.iter().any(|part| name.contains(part.as_str())) {
             continue;
         }
-        let passed = panic::catch_unwind(test).is_ok();
-        println!("test {name} ... {}", if passed { "ok" } else { "FAILED" });
-        failed += u32::from(!passed);
+        let done = panic::catch_unwind(test).is_ok();
+        println!("test {name} ... {}", if done { "ok" } else { "FAILED" });
+        *(if done { &mut passed } else { &mut failed }) += 1;
     }
-    if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        println!("{failed} failed");
-        ExitCode::FAILURE
-    }
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!("test result: {result}. {passed} passed; {failed} failed");
+    ExitCode::from(u8::from(failed > 0))
 }
 
 fn start(profile: &str, probe: &str, args: &[&str]) -> Command {

@@ -77,6 +77,8 @@ pub fn layers(workspace: &Path) -> Layers {
         .inside("/tmp", Access::WriteExec);
     let ruleset = ruleset
         .inside("/dev", Access::Device)
+        .inside("/run/agent.sock", Access::Socket)
+        .inside("/tmp/here/service.sock", Access::Socket)
         .inside("/over", Access::WriteExec)
         .path(workspace, Access::WriteExec);
     let limits = cofferdam_cgroups::Limits {
@@ -103,13 +105,13 @@ pub fn layers(workspace: &Path) -> Layers {
             ipc: true,
             uts: true,
             cgroup: true,
-            time: true,
+            time: cofferdam_namespaces::time_namespaces_are_safe(),
         },
         id_map: Some(id_map),
         hostname: Some(CString::from(c"inside")),
         loopback: true,
         network: Some(network()),
-        reset_clocks: true,
+        reset_clocks: cofferdam_namespaces::time_namespaces_are_safe(),
         mounts: Some(view.prepare().expect("a view")),
         mappings,
         rlimits: vec![
