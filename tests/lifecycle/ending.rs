@@ -310,8 +310,11 @@ fn figures_are_plausible() {
 
 #[test]
 fn figures_count_what_was_left_running() {
-    // The burner is an orphan that is killed with the rest.
-    let script = "(setsid sh -c 'while :; do :; done' &) ; sleep 0.5";
-    let usage = sh(&sandbox(), script).status().expect("the shell").usage();
+    // The burner is an orphan that is killed with the rest, once it has burnt enough.
+    let burner =
+        "i=0; while [ $i -lt 1000000 ]; do i=$((i + 1)); done; touch /tmp/burnt; exec sleep 100";
+    let script =
+        format!("(setsid sh -c '{burner}' &) ; until [ -e /tmp/burnt ]; do sleep 0.02; done");
+    let usage = sh(&sandbox(), &script).status().expect("the shell").usage();
     assert!(usage.user >= Duration::from_millis(100), "{usage:?}");
 }

@@ -14,7 +14,7 @@ fn the_kept_schema_is_the_generated_one() {
     let kept: Value = serde_json::from_str(KEPT).expect("the kept schema is JSON");
     assert!(
         kept == Record::json_schema(),
-        "write it anew: cargo run -p cofferdam-audit --features schema --example schema \
+        "write it anew: cargo run -p cofferdam-audit --features schema --example record_schema \
          > crates/audit/schema/record.json"
     );
 }

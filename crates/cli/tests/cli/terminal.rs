@@ -17,7 +17,9 @@ fn cooked(modes: &Termios) -> bool {
 /// A command with the terminal as its own, in a session of its own.
 fn on_terminal(pty: &OpenptyResult, words: &[&str]) -> Command {
     let mut command = Command::new("setsid");
-    command.args(["--ctty", "--wait"]).args(words);
+    // Whoever runs the tests may ignore some signals (nohup, a shell's background), and those are not passed on.
+    command.args(["--ctty", "--wait", "env", "--default-signal"]);
+    command.args(words);
     let stream = || Stdio::from(pty.slave.try_clone().expect("dup"));
     command.stdin(stream()).stdout(stream()).stderr(stream());
     command
