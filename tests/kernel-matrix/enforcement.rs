@@ -66,12 +66,23 @@ fn expected(guest: &Guest, network: Network) -> Vec<String> {
             let net = if network == Network::None { " net" } else { "" };
             let time = if guest.time { " time" } else { "" };
             let id = if is_root() { ", host id" } else { "" };
+            let mnt = if guest.has_view() { " mnt" } else { "" };
             lines.push(format!(
-                "namespaces full: user mnt pid{net} ipc uts cgroup{time}, no capabilities{id}"
+                "namespaces full: user{mnt} pid{net} ipc uts cgroup{time}, no capabilities{id}"
             ));
-            lines.push(
-                "filesystem full: a view of its own: only what the policy names exists".into(),
-            );
+            lines.extend(match guest.has_view() {
+                true => vec![
+                    "filesystem full: a view of its own: only what the policy names exists".into(),
+                ],
+                false => vec![
+                    "filesystem absent: ".into(),
+                    format!("filesystem lacks mount namespace: {NO_VIEW}; use a newer kernel"),
+                    format!(
+                        "filesystem lacks a view of its own: nothing can be mounted; {}",
+                        seen(guest)
+                    ),
+                ],
+            });
         }
         Some((reason, remedy)) => {
             lines.push("namespaces absent: ".into());
@@ -79,13 +90,10 @@ fn expected(guest: &Guest, network: Network) -> Vec<String> {
                 "namespaces lacks user namespaces: {reason}; {remedy}"
             ));
             lines.push("filesystem absent: ".into());
-            let contents = match guest.abi() {
-                Some(_) => "contents only as Landlock allows",
-                None => "nor is Landlock, so contents are read as the host's user may",
-            };
             lines.push(format!(
-                "filesystem lacks a view of its own: namespaces are not in force; names of files \
-                 and their metadata are seen; {contents}; run `cofferdam doctor` to see why"
+                "filesystem lacks a view of its own: namespaces are not in force; {}; run \
+                 `cofferdam doctor` to see why",
+                seen(guest)
             ));
         }
     }
@@ -94,7 +102,8 @@ fn expected(guest: &Guest, network: Network) -> Vec<String> {
         _ => "seccomp full: instructions".into(),
     });
     landlock(guest, network, &mut lines);
-    lines.push(if namespaces {
+    // The kernel counts by user namespace since Linux 5.14.
+    lines.push(if namespaces && guest.cgroup_kill {
         "cgroup full: processes 32 (RLIMIT_NPROC in its own user namespace), memory 64MiB, swap off"
             .into()
     } else {
@@ -128,6 +137,18 @@ fn expected(guest: &Guest, network: Network) -> Vec<String> {
         },
     }
     lines
+}
+
+/// Why there is no view where there are namespaces.
+const NO_VIEW: &str = "mount_setattr needs Linux 5.12";
+
+/// What of the host's files is seen without a view.
+fn seen(guest: &Guest) -> String {
+    let contents = match guest.abi() {
+        Some(_) => "contents only as Landlock allows",
+        None => "nor is Landlock, so contents are read as the host's user may",
+    };
+    format!("names of files and their metadata are seen; {contents}")
 }
 
 fn landlock(guest: &Guest, network: Network, lines: &mut Vec<String>) {
@@ -224,6 +245,17 @@ fn required(network: Network) {
         format!("{remedy}; or set layers.{layer} = \"prefer\" to go on without it")
     };
     // In the order in which the layers are prepared.
+    if guest.has_namespaces() && !guest.has_view() {
+        let told = refused(with_workspace(), &ran);
+        let right = [
+            "filesystem",
+            "a view of its own",
+            NO_VIEW,
+            "use a newer kernel",
+        ];
+        assert_eq!(told, right);
+        return;
+    }
     if let Some((reason, remedy)) = guest.no_landlock() {
         let [layer, feature, why, what] = refused(with_workspace(), &ran);
         assert_eq!((&*layer, &*feature), ("landlock", "Landlock"));
@@ -383,11 +415,13 @@ fn only_what_is_missing_is_reported_missing_of_the_host() {
         layer.missing.iter().map(|one| &*one.what).collect()
     };
     let available = |layer| host.layer(layer).expect("every layer is there").available;
-    let namespaces = guest.has_namespaces();
+    let (namespaces, view) = (guest.has_namespaces(), guest.has_view());
     assert_eq!(available(Layer::Namespaces), namespaces, "{host}");
-    assert_eq!(available(Layer::Filesystem), namespaces, "{host}");
+    assert_eq!(available(Layer::Filesystem), view, "{host}");
     assert_eq!(available(Layer::Network), namespaces, "{host}");
-    assert_eq!(available(Layer::Landlock), guest.abi().is_some(), "{host}");
+    // Without a view nothing else keeps what it does not know.
+    let landlock = guest.abi().is_some_and(|abi| view || abi >= 9);
+    assert_eq!(available(Layer::Landlock), landlock, "{host}");
     assert!(
         available(Layer::Seccomp) && available(Layer::Cgroup),
         "{host}"
@@ -410,11 +444,16 @@ fn only_what_is_missing_is_reported_missing_of_the_host() {
             vec!["time namespace"]
         };
         assert_eq!(missing(Layer::Namespaces), time, "{host}");
-        let overlay = match guest.tmpfs_attributes {
-            true => vec![],
-            false => vec!["overlays in memory with all that directories can do"],
+        let lacking = match (view, guest.tmpfs_attributes) {
+            (true, true) => vec![],
+            (true, false) => vec!["overlays in memory with all that directories can do"],
+            (false, _) => vec![
+                "mount namespace",
+                "mount_setattr",
+                "pid namespace with proc",
+            ],
         };
-        assert_eq!(missing(Layer::Filesystem), overlay, "{host}");
+        assert_eq!(missing(Layer::Filesystem), lacking, "{host}");
         assert_eq!(missing(Layer::Network), [""; 0], "{host}");
     }
     if let Some((reason, remedy)) = guest.no_namespaces() {

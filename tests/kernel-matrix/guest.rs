@@ -127,6 +127,11 @@ pub fn guest() -> &'static Guest {
 impl Guest {
     /// Whether the caller can put up namespaces.
     pub fn has_namespaces(&self) -> bool {
+        self.has_view() || self.namespaces == Namespaces::NoMountSetattr
+    }
+
+    /// Whether the caller can put up a view.
+    pub fn has_view(&self) -> bool {
         match self.namespaces {
             Namespaces::Work => true,
             Namespaces::NotUnprivileged => is_root(),
@@ -138,10 +143,6 @@ impl Guest {
     pub fn no_namespaces(&self) -> Option<(&'static str, &'static str)> {
         match self.namespaces {
             _ if self.has_namespaces() => None,
-            Namespaces::NoMountSetattr => Some((
-                "mount_setattr needs Linux 5.12 (and no seccomp filter that hides it)",
-                "use a newer kernel",
-            )),
             Namespaces::NotUnprivileged => Some((
                 "unprivileged user namespaces are switched off",
                 "as root run `sysctl -w kernel.unprivileged_userns_clone=1`",

@@ -12,7 +12,7 @@ fn a_forwarded_service_is_reached() {
     if !in_guest() {
         return;
     }
-    if !guest().has_namespaces() || guest().abi().is_none() {
+    if !guest().has_view() || guest().abi().is_none() {
         return;
     }
     let directory = tempfile::tempdir().expect("a directory");

@@ -100,10 +100,13 @@ fn report_files(
             true => "contents only as Landlock allows",
             false => "nor is Landlock, so contents are read as the host's user may",
         };
-        report.weaker.push(without_namespaces(
-            "a view of its own",
-            &format!("names of files and their metadata are seen; {contents}"),
-        ));
+        let what = "a view of its own";
+        let seen = format!("names of files and their metadata are seen; {contents}");
+        report.weaker.push(match context.namespaces {
+            // Why has been said.
+            true => Weakness::new(what, format!("nothing can be mounted; {seen}"), ""),
+            false => without_namespaces(what, &seen),
+        });
     }
     let rules = context.policy.filesystem.rules.iter();
     let hides = rules
