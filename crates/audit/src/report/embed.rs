@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64;
 use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 /// Bytes after which a new element is begun: browsers read them one by one, and limit strings.
@@ -45,7 +46,7 @@ impl<W: Write> Chunks<W> {
     }
 }
 
-/// The same JSON without the characters that HTML or old JavaScript take for more than text. They can only stand
+/// The same JSON without the characters that HTML, old JavaScript or terminals take for more than text. They can only stand
 /// in strings, where the escapes mean the same.
 pub(super) fn script_safe(json: &str) -> String {
     let mut safe = String::with_capacity(json.len() + json.len() / 16);
@@ -56,6 +57,10 @@ pub(super) fn script_safe(json: &str) -> String {
             '&' => safe.push_str("\\u0026"),
             '\u{2028}' => safe.push_str("\\u2028"),
             '\u{2029}' => safe.push_str("\\u2029"),
+            // JSON lets these stand, and a terminal that is shown the file would obey them.
+            '\u{7f}'..='\u{9f}' => {
+                let _ = write!(safe, "\\u{:04x}", u32::from(c));
+            }
             c => safe.push(c),
         }
     }
@@ -91,4 +96,21 @@ fn is_hidden(c: char) -> bool {
 /// SHA-256 in base64, as a policy names it.
 pub(super) fn hash(text: &str) -> String {
     BASE64.encode(&Sha256::digest(text.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::script_safe;
+
+    #[test]
+    fn what_is_more_than_text_is_spelled_out_and_means_the_same() {
+        let text = "</script>&\u{7f}\u{9b}2J\u{2028}\u{e9}";
+        let json = serde_json::Value::from(text).to_string();
+        let safe = script_safe(&json);
+        assert_eq!(
+            safe,
+            "\"\\u003c/script\\u003e\\u0026\\u007f\\u009b2J\\u2028\u{e9}\""
+        );
+        assert_eq!(serde_json::from_str::<String>(&safe).expect("JSON"), text);
+    }
 }

@@ -136,9 +136,11 @@ impl Proposal {
         if !written && all.is_of_system(real) || danger::is_own_device(real) {
             return;
         }
-        // The home is a directory, whatever was heard of it.
-        let is_directory =
-            used.before == Before::Directory || used.removed || all.home.starts_with(path);
+        // The home is a directory, whatever was heard of it, and so are those that a sandbox has of its own.
+        let is_directory = used.before == Before::Directory
+            || used.removed
+            || all.home.starts_with(path)
+            || is_temporary(path);
         let cache = fold::cache(path, &all.home);
         if !written && all.is_of_toolchains(real) {
             self.toolchains += 1;

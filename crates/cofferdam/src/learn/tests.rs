@@ -368,6 +368,7 @@ fn a_home_is_not_given_as_if_it_were_a_file() {
     let mut all = observations();
     write(&mut all, "/home/u");
     write(&mut all, "/home");
+    write(&mut all, "/tmp");
     read(&mut all, "/");
     assert_eq!(lines(&all), [WORKSPACE]);
 }

@@ -141,12 +141,13 @@ fn without_credentials(text: &str, left_out: &[String]) -> String {
     plain
 }
 
-/// A word without what stands before the `@` of each authority in it (RFC 3986, 3.2).
+/// A word without what stands before the `@` of each authority in it, which begins with `//` (RFC 3986, 3.2).
 fn without_user_information(word: &str) -> String {
     let mut plain = String::with_capacity(word.len());
     let mut rest = word;
-    while let Some(at) = rest.find("://") {
-        let (scheme, after) = rest.split_at(at + 3);
+    // One URL may stand in the path of another, after a bare `//`.
+    while let Some(at) = rest.find("//") {
+        let (scheme, after) = rest.split_at(at + 2);
         let (authority, path) = after.split_at(after.find(['/', '?']).unwrap_or(after.len()));
         plain.push_str(scheme);
         plain.push_str(

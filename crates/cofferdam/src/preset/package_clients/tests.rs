@@ -391,7 +391,7 @@ fn a_password_of_a_source_that_is_off_or_named_oddly_stays_outside() {
     host.file(
         "etc/apt/sources.list.d/a.sources",
         "Types: deb\nEnabled: no\nURIs: https://u:canary@off.example.com/x https://off.example.com/y\n\n\
-         URIs:https://u:canary@a.example.com/z\n",
+         URIs:https://u:canary@a.example.com/z\nX=https://a.test,http://u:canary@b.test/x|direct\n",
     );
     // What is left out is part of what is not.
     host.file(
@@ -404,7 +404,7 @@ fn a_password_of_a_source_that_is_off_or_named_oddly_stays_outside() {
         files,
         [
             "Types: deb\nEnabled: no\nURIs: https://off.example.com/x https://off.example.com/y\n\n\
-             URIs:https://a.example.com/z\n",
+             URIs:https://a.example.com/z\nX=https://a.test,http://b.test/x|direct\n",
             "deb  x y\ndeb [o=http://o.example.com] https://b.example.com/ x y\n",
         ]
     );
