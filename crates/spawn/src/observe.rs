@@ -26,6 +26,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 /// Who hears of a sandbox's calls. Called on the thread of the observation.
 pub trait Observer: Send + Sync {
@@ -79,6 +80,9 @@ pub struct Observation {
 
 /// Sandboxes of one thread: they wait for each other, and each costs the others a little at every call.
 const SHARE: usize = 32;
+
+/// Between two tries of a thread that has no memory to wait with.
+const PAUSE: Duration = Duration::from_millis(10);
 
 struct Answerer {
     shared: Arc<Shared>,
@@ -213,6 +217,11 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
         match poll::wait(&mut polls) {
             Ok(()) => {}
             Err(Errno(libc::EINTR)) => continue,
+            // There is memory again, and meanwhile what is observed waits.
+            Err(Errno(libc::ENOMEM)) => {
+                std::thread::sleep(PAUSE);
+                continue;
+            }
             Err(_) => return,
         }
         let mut changed = false;

@@ -125,6 +125,11 @@ fn read_all(mut log: DenialLog, woken: &OwnedFd, shared: &Shared) {
         match poll::wait_for(&mut polls, limit) {
             Ok(()) => {}
             Err(Errno(libc::EINTR)) => continue,
+            // There is memory again.
+            Err(Errno(libc::ENOMEM)) => {
+                std::thread::sleep(QUIET);
+                continue;
+            }
             Err(_) => return,
         }
         let [woke, records] = polls;
