@@ -25,8 +25,9 @@ pub fn check(bytes: &[u8]) {
     let whole = format!("{before}{spelled}{between}{spelled}{after}");
     let clean = redactor.text(&whole).unwrap_or_else(|| whole.clone());
     hidden(&clean, &spelled, &whole);
-    // Nothing is found in what was cleaned.
-    assert_eq!(redactor.text(&clean).unwrap_or_else(|| clean.clone()), clean, "{whole:?}");
+    // What was cleaned may look like a secret beside its name now, and more of it goes; nothing comes back.
+    let again = redactor.text(&clean).unwrap_or_else(|| clean.clone());
+    hidden(&again, &spelled, &whole);
 
     let list = |whole: &str| whole.split(' ').map(str::to_owned).collect::<Vec<_>>();
     let events = [

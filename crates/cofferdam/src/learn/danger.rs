@@ -358,26 +358,27 @@ pub(super) fn of_host(host: &str) -> Option<Warning> {
     })
 }
 
+/// Whether an address is none of the public internet, or carries one that may not be.
 fn is_private(address: IpAddr) -> bool {
-    match address {
+    match address.to_canonical() {
         IpAddr::V4(v4) => {
-            let [first, second, ..] = v4.octets();
+            let [first, second, third, _] = v4.octets();
             v4.is_private()
                 || v4.is_loopback()
                 || v4.is_link_local()
-                || v4.is_unspecified()
                 || v4.is_multicast()
-                || v4.is_broadcast()
+                || first == 0
+                || first >= 240
                 || (first == 100 && second & 0xc0 == 0x40)
+                || (first == 192 && second == 0 && third == 0)
+                || (first == 198 && second & 0xfe == 18)
+                // A metadata service.
+                || v4.octets() == [168, 63, 129, 16]
         }
+        // Public are those of 2000::/3, but for assignments to protocols (Teredo among them) and 6to4.
         IpAddr::V6(v6) => {
-            let mapped = v6.to_ipv4_mapped();
-            mapped.is_some_and(|v4| is_private(v4.into()))
-                || v6.is_loopback()
-                || v6.is_unspecified()
-                || v6.is_multicast()
-                || v6.segments()[0] & 0xfe00 == 0xfc00
-                || v6.segments()[0] & 0xffc0 == 0xfe80
+            let [first, second, ..] = v6.segments();
+            first & 0xe000 != 0x2000 || (first == 0x2001 && second < 0x200) || first == 0x2002
         }
     }
 }

@@ -372,3 +372,28 @@ fn a_home_is_not_given_as_if_it_were_a_file() {
     read(&mut all, "/");
     assert_eq!(lines(&all), [WORKSPACE]);
 }
+
+#[test]
+fn no_address_is_given_that_is_none_of_the_public_internet() {
+    let given = |address: &str| {
+        let mut all = observations();
+        all.connections = [(address.to_owned(), 443)].into();
+        lines(&all).iter().any(|line| line.contains(address))
+    };
+    for address in [
+        "10.0.0.1",
+        "0.0.0.0",
+        "168.63.129.16",
+        "198.18.0.1",
+        "240.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::1",
+        "2001::a00:1",
+        "fec0::1",
+    ] {
+        assert!(!given(address), "{address}");
+    }
+    // The control.
+    assert!(given("192.0.2.7") && given("2001:db8::1"));
+}
