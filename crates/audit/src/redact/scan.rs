@@ -245,9 +245,11 @@ impl Table {
 
     /// What stands for the value of a name: the name itself, unless that holds a value, too.
     pub fn label(&self, name: &str) -> String {
-        match self.clean(name).text {
-            None => name.to_ascii_lowercase(),
-            Some(_) => "secret".to_owned(),
+        let lower = name.to_ascii_lowercase();
+        // In small letters it may read as another value does.
+        match (self.clean(name).text, self.clean(&lower).text) {
+            (None, None) => lower,
+            _ => "secret".to_owned(),
         }
     }
 
