@@ -21,7 +21,10 @@ fn a_name_that_holds_a_value_is_no_label() {
             "--abc-[redacted k]-token=[redacted secret]",
         ),
         ("--hunter2hunter2-token xyz", "--[redacted k]"),
-        ("HUNTER2hunter2-TOKEN=xyz", "HUNTER2hunter2-TOKEN=[redacted secret]"),
+        (
+            "HUNTER2hunter2-TOKEN=xyz",
+            "HUNTER2hunter2-TOKEN=[redacted secret]",
+        ),
     ] {
         assert_eq!(redactor.text(text).as_deref(), Some(right));
     }
