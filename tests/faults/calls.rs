@@ -55,6 +55,12 @@ pub fn sweep() -> Result<(), String> {
             println!("{}: not for this user", shape.name);
             continue;
         }
+        // The calls of the thread that observes come in another order each time, so a sample of them is another
+        // each time too, and says nothing about a change.
+        if shape.name.contains("recorded") && !full && only.is_empty() {
+            println!("{}: with COFFERDAM_FAULTS=full, or by its name", shape.name);
+            continue;
+        }
         let start = Instant::now();
         let (calls, clean) = clean(shape)?;
         let points = points(&calls, full, &mut random);

@@ -3,7 +3,7 @@
 use cofferdam_tests::evidence::{processes_with, within};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -114,11 +114,21 @@ pub fn visit(command: &mut Command) -> Report {
 pub fn ends(command: &mut Command) -> String {
     let start = Instant::now();
     command.stdin(Stdio::null());
-    let mut child = command
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = loop {
+        match command.spawn() {
+            Ok(child) => break child,
+            // The program was written just now, and what another test has started meanwhile holds the descriptor
+            // until it executes.
+            Err(error)
+                if error.kind() == ErrorKind::ExecutableFileBusy
+                    && start.elapsed() < Duration::from_secs(20) =>
+            {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(error) => panic!("{command:?}: {error}"),
+        }
+    };
     let collect = |mut stream: Box<dyn Read + Send>| {
         thread::spawn(move || {
             let mut text = Vec::new();

@@ -22,7 +22,7 @@ use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::seccomp::{self, Answer, Notification};
 use cofferdam_sys::{Errno, fd, poll};
 use std::fmt;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -239,15 +239,17 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
             let Some(poll) = polls.get(index) else {
                 return true;
             };
+            let mut mute = false;
             if poll.is_readable() {
                 // One call of each sandbox in turn. One whose thread was killed meanwhile is none.
                 let listener = sandbox.listener.as_fd();
                 if let Ok(call) = seccomp::receive(listener) {
                     let answer = decide(sandbox, &call);
-                    let _ = seccomp::answer(listener, call.id, answer);
+                    mute = !is_answered(listener, call.id, answer);
                 }
             }
-            let gone = !poll.is_readable() && poll.has_ended();
+            // What waits fails when the listener is closed; else it would wait for good.
+            let gone = mute || !poll.is_readable() && poll.has_ended();
             changed |= gone;
             !gone
         });
@@ -259,6 +261,17 @@ fn answer_all(woken: &OwnedFd, shared: &Shared) {
             polls.extend(all.iter().map(|one| Poll::readable(one.listener.as_fd())));
         }
     }
+}
+
+/// Answers a call, if its thread is still there to hear it. Tries twice.
+fn is_answered(listener: BorrowedFd<'_>, id: u64, answer: Answer) -> bool {
+    (0..2).any(|_| {
+        matches!(
+            seccomp::answer(listener, id, answer),
+            // The thread was killed, or has its answer.
+            Ok(()) | Err(Errno(libc::ENOENT | libc::EINPROGRESS))
+        )
+    })
 }
 
 fn decide(sandbox: &Newcomer, call: &Notification) -> Answer {
