@@ -72,13 +72,7 @@ fn a_filter_that_refuses_user_namespaces_is_named() {
         ];
         visit(&mut command)
             .unshare(name)
-            .refuses("required", "namespaces", &words)
-            .refuses("require namespaces", "namespaces", &words)
-            .preferred(
-                ["absent", "absent", "full", "partial", "full", "partial"],
-                &words,
-            )
-            .doctor(&words)
+            .lacks_namespaces(&words)
             .leaves_nothing(&ground);
     }
 }

@@ -20,13 +20,7 @@ fn without_any_user_namespace_left_the_sysctl_is_named() {
     ];
     visit(&mut command)
         .unshare("ENOSPC")
-        .refuses("required", "namespaces", &words)
-        .refuses("require namespaces", "namespaces", &words)
-        .preferred(
-            ["absent", "absent", "full", "partial", "full", "partial"],
-            &words,
-        )
-        .doctor(&words)
+        .lacks_namespaces(&words)
         .leaves_nothing(&ground);
 }
 

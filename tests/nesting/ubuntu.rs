@@ -7,7 +7,7 @@
 
 use crate::filters::step;
 use crate::places::{as_user, check, then, visitor};
-use crate::visit::{Ground, Report, visit};
+use crate::visit::{Ground, Report, WITHOUT_NAMESPACES, visit};
 use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Write};
@@ -266,31 +266,22 @@ const PROFILE: [&str; 4] = [
 
 #[test]
 fn where_apparmor_takes_every_right_the_profile_is_named() {
-    let ground = Ground::new();
-    restricted(&ground, Rule::TakesRights)
-        // Made, as on Ubuntu; only what follows fails.
-        .unshare("done")
-        .refuses("required", "namespaces", &PROFILE)
-        .refuses("require namespaces", "namespaces", &PROFILE)
-        .preferred(
-            ["absent", "absent", "full", "partial", "full", "partial"],
-            &PROFILE[..3],
-        )
-        .doctor(&PROFILE[..3])
-        .leaves_nothing(&ground);
+    // Made, as on Ubuntu; only what follows fails.
+    the_profile_is_named(Rule::TakesRights, "done");
 }
 
 #[test]
 fn where_apparmor_refuses_the_namespace_the_profile_is_named() {
+    the_profile_is_named(Rule::RefusesNamespace, "EACCES");
+}
+
+fn the_profile_is_named(rule: Rule, unshare: &str) {
     let ground = Ground::new();
-    restricted(&ground, Rule::RefusesNamespace)
-        .unshare("EACCES")
+    restricted(&ground, rule)
+        .unshare(unshare)
         .refuses("required", "namespaces", &PROFILE)
         .refuses("require namespaces", "namespaces", &PROFILE)
-        .preferred(
-            ["absent", "absent", "full", "partial", "full", "partial"],
-            &PROFILE[..3],
-        )
+        .preferred(WITHOUT_NAMESPACES, &PROFILE[..3])
         .doctor(&PROFILE[..3])
         .leaves_nothing(&ground);
 }

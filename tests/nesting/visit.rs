@@ -102,6 +102,10 @@ pub fn commands() -> Option<PathBuf> {
     beside.exists().then_some(beside)
 }
 
+/// The state of each layer where an ordinary user has no namespaces and everything is preferred.
+pub const WITHOUT_NAMESPACES: [&str; 6] =
+    ["absent", "absent", "full", "partial", "full", "partial"];
+
 /// What was said, by section.
 pub struct Report(BTreeMap<String, String>);
 
@@ -204,6 +208,15 @@ impl Report {
             "{section}: {text}"
         );
         self
+    }
+
+    /// Namespaces are refused where they are required, and the rest is built where all is preferred; errors,
+    /// `Enforcement` and doctor say why.
+    pub fn lacks_namespaces(&self, words: &[&str]) -> &Self {
+        self.refuses("required", "namespaces", words)
+            .refuses("require namespaces", "namespaces", words)
+            .preferred(WITHOUT_NAMESPACES, words)
+            .doctor(words)
     }
 
     /// With every layer preferred, these are the states, attacks get nowhere, and what is missing is said so.
