@@ -38,7 +38,7 @@ struct Shared {
 }
 
 /// Those who wait for what has yet to come, numbered from 1.
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Waits {
     asked: u64,
     served: u64,
@@ -118,10 +118,9 @@ impl Drop for KernelLog {
 fn read_all(mut log: DenialLog, woken: &OwnedFd, shared: &Shared) {
     let mut domains = HashMap::new();
     loop {
-        let asked = lock(&shared.waits).asked;
-        let is_waited_for = asked > lock(&shared.waits).served;
+        let Waits { asked, served } = *lock(&shared.waits);
         let mut polls = [Poll::readable(woken.as_fd()), Poll::readable(log.as_fd())];
-        let limit = (is_waited_for || log.is_waiting()).then_some(QUIET);
+        let limit = (asked > served || log.is_waiting()).then_some(QUIET);
         match poll::wait_for(&mut polls, limit) {
             Ok(()) => {}
             Err(Errno(libc::EINTR)) => continue,
