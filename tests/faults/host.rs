@@ -108,9 +108,9 @@ fn started(mut command: cofferdam::Command) -> Result<Child, Failed> {
 /// Hears what the program finds, and lets it end.
 fn ended(mut child: Child, tell: &mut dyn FnMut(&'static str, String)) -> Result<(), Failed> {
     tell("enforcement", child.enforcement().to_string());
-    group(child.id())
-        .into_iter()
-        .for_each(|line| tell("walls", line));
+    let (groups, limits) = group(child.id());
+    tell("groups", groups);
+    limits.into_iter().for_each(|line| tell("walls", line));
     let mut lines = BufReader::new(child.stdout.take().expect("piped"));
     loop {
         let mut line = String::new();
@@ -127,8 +127,8 @@ fn ended(mut child: Child, tell: &mut dyn FnMut(&'static str, String)) -> Result
     Ok(())
 }
 
-/// The limits that hold for a process, by its control groups of ours.
-fn group(pid: u32) -> Vec<String> {
+/// The control groups of a process, and the limits that hold for it by those of ours.
+fn group(pid: u32) -> (String, Vec<String>) {
     let read = || fs::read_to_string(format!("/proc/{pid}/cgroup"));
     let groups = read().or_else(|_| read()).unwrap_or_default();
     let mut lines = Vec::new();
@@ -163,7 +163,7 @@ fn group(pid: u32) -> Vec<String> {
             }
         }
     }
-    lines
+    (groups, lines)
 }
 
 /// Takes what a session's overlays hold.

@@ -47,7 +47,13 @@ impl HostName {
             pid: std::process::id(),
             started,
             pid_namespace: inode("/proc/self/ns/pid")?,
-            time_namespace: inode("/proc/self/ns/time").unwrap_or(0),
+            time_namespace: match inode("/proc/self/ns/time") {
+                Err(PrepareError::Identity {
+                    errno: Errno(libc::ENOENT),
+                    ..
+                }) => 0,
+                answer => answer?,
+            },
         })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::enforcement::Weakness;
 use crate::error::BuildError;
-use cofferdam_namespaces::{IdMap, IdMapError};
+use cofferdam_namespaces::{IdMap, IdMapError, ViewError};
 use cofferdam_policy::{IdRange, Identity, Layer};
 use cofferdam_sys::cred;
 use std::collections::BTreeSet;
@@ -104,8 +104,7 @@ pub(crate) fn choose(
         reason: weakness.reason,
         remedy: weakness.remedy,
     })?;
-    let owner = workspace.and_then(|path| fs::metadata(path).ok());
-    let owner = owner.map_or((0, 0), |data| (data.uid(), data.gid()));
+    let owner = workspace.map(owner).transpose()?.flatten().unwrap_or((0, 0));
     let other = |id: u32| if id == 0 { 1000 } else { id };
     let (inside_uid, inside_gid) = inside.unwrap_or((other(owner.0), other(owner.1)));
     let throwaway = Throwaway::take(range)?;
@@ -120,6 +119,18 @@ pub(crate) fn choose(
         map: IdMap::single(inside_uid, throwaway.0, inside_gid, throwaway.0),
         throwaway: Some(throwaway),
     })
+}
+
+/// Whose a file of the host is; `None` of one that is not there.
+pub(crate) fn owner(path: &Path) -> Result<Option<(u32, u32)>, BuildError> {
+    match fs::metadata(path) {
+        Ok(data) => Ok(Some((data.uid(), data.gid()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(BuildError::View(ViewError::Source {
+            path: path.to_owned(),
+            source,
+        })),
+    }
 }
 
 /// The ids that sandboxes of a root host with these capabilities take theirs from, or what keeps it from any.

@@ -4,7 +4,7 @@ use super::overlay::{self, Overlaid, Overlays, Start};
 use super::{Context, private};
 use crate::egress::Egress;
 use crate::error::BuildError;
-use crate::identity::Account;
+use crate::identity::{self, Account};
 use crate::preset::system::{self, System};
 use crate::preset::toolchains::Toolchains;
 use crate::record::Shown;
@@ -177,7 +177,7 @@ fn view(
                 // What the system shows, everyone may read: no owner of it has to be mapped.
                 let id_mapped = match of_system {
                     true => None,
-                    false => owner(context, &entry.source),
+                    false => owner(context, &entry.source)?,
                 };
                 owners.extend(id_mapped);
                 let bind = Bind {
@@ -317,9 +317,12 @@ impl Layout {
 }
 
 /// On a root host, the owner on disk whose files are shown as the sandbox's own.
-fn owner(context: &Context<'_>, path: &Path) -> Option<IdMappedOwner> {
-    context.ids.throwaway.as_ref()?;
-    overlay::owner_of(path)
+fn owner(context: &Context<'_>, path: &Path) -> Result<Option<IdMappedOwner>, BuildError> {
+    let owner = match context.ids.throwaway {
+        Some(_) => identity::owner(path)?,
+        None => None,
+    };
+    Ok(owner.map(|(uid, gid)| IdMappedOwner { uid, gid }))
 }
 
 fn mapping(context: &Context<'_>, owner: IdMappedOwner) -> Result<MappingNamespace, BuildError> {

@@ -9,7 +9,7 @@ use cofferdam_namespaces::{
 };
 use cofferdam_policy::Upper;
 use std::fs::File;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -96,7 +96,7 @@ impl<'a> Overlays<'a> {
         source: &Path,
         exec: bool,
         writable: bool,
-        owner: impl Fn(&Path) -> Option<IdMappedOwner>,
+        owner: impl Fn(&Path) -> Result<Option<IdMappedOwner>, BuildError>,
     ) -> Result<Overlay, BuildError> {
         let frozen = self.start.frozen.iter();
         let frozen = frozen.filter(|frozen| frozen.target == target);
@@ -107,12 +107,13 @@ impl<'a> Overlays<'a> {
             (true, Some(store)) => UpperLayer::Directory(store.overlay(self.made.len())?),
         };
         let lowers = frozen.iter().map(PathBuf::as_path).chain([source]);
-        let lowers: Vec<Lower> = lowers
-            .map(|source| Lower {
+        let lowers = lowers.map(|source| {
+            Ok(Lower {
                 source: source.to_owned(),
-                id_mapped: owner(source),
+                id_mapped: owner(source)?,
             })
-            .collect();
+        });
+        let lowers: Vec<Lower> = lowers.collect::<Result<_, BuildError>>()?;
         self.made.push(Made {
             target: target.to_owned(),
             source: source.to_owned(),
@@ -207,11 +208,3 @@ pub(super) fn store(context: &Context<'_>) -> Result<Option<Store>, BuildError> 
     Store::make(place.as_deref(), owner).map(Some)
 }
 
-/// Whose files a directory of the host holds.
-pub(super) fn owner_of(path: &Path) -> Option<IdMappedOwner> {
-    let data = std::fs::metadata(path).ok()?;
-    Some(IdMappedOwner {
-        uid: data.uid(),
-        gid: data.gid(),
-    })
-}
