@@ -148,8 +148,17 @@ pub fn state_directory(name: &str) -> Result<PathBuf, &'static str> {
 /// it to what they own.
 pub(crate) fn make_private(path: &Path, passable: bool) -> io::Result<()> {
     let mode = if passable { 0o711 } else { 0o700 };
-    fs::DirBuilder::new()
+    let made = fs::DirBuilder::new()
         .recursive(true)
         .mode(mode)
-        .create(path)
+        .create(path);
+    match made {
+        // Something is there, of which std could not tell that it is a directory; why not, says more.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => match fs::metadata(path) {
+            Ok(data) if data.is_dir() => Ok(()),
+            Ok(_) => Err(error),
+            Err(why) => Err(why),
+        },
+        made => made,
+    }
 }
