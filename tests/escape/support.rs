@@ -24,9 +24,13 @@ pub fn wall() -> SandboxBuilder {
     Sandbox::builder().filesystem(|files| files.rule(PathRule::read(ATTACKER).at(INSIDE)))
 }
 
-/// Builds it.
+/// Builds it. With `COFFERDAM_SECOND` set, what is attacked is the second command on, which begins in a template.
 pub fn build(builder: SandboxBuilder) -> Sandbox {
-    builder.build().unwrap_or_else(|error| panic!("{error}"))
+    let sandbox = builder.build().unwrap_or_else(|error| panic!("{error}"));
+    if std::env::var_os("COFFERDAM_SECOND").is_some() {
+        let _ = sandbox.command("/bin/true").status();
+    }
+    sandbox
 }
 
 /// Several attacks as one argument list.

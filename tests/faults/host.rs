@@ -64,6 +64,10 @@ fn work(
     let sandbox = shape::build(shape, ground).map_err(failed("build"))?;
     match shape.kind {
         Kind::OneShot => {
+            if shape.second {
+                // What is first need not run anything.
+                drop(sandbox.start().map_err(failed("start"))?);
+            }
             let command = sandbox.command(PROGRAM);
             ended(started(command)?, tell)
         }

@@ -34,6 +34,8 @@ pub struct Shape {
     pub limits: bool,
     /// With a record.
     pub record: bool,
+    /// Something was started before, so that it begins in a template.
+    pub second: bool,
 }
 
 const fn shape(name: &'static str, kind: Kind, tree: Tree, rules: bool) -> Shape {
@@ -44,6 +46,7 @@ const fn shape(name: &'static str, kind: Kind, tree: Tree, rules: bool) -> Shape
         rules,
         limits: false,
         record: false,
+        second: false,
     }
 }
 
@@ -100,6 +103,15 @@ pub const SHAPES: &[Shape] = &[
         false,
     ),
     shape("pool, direct, no network", Kind::Pool, Tree::Direct, false),
+    Shape {
+        second: true,
+        ..shape(
+            "second, direct, no network",
+            Kind::OneShot,
+            Tree::Direct,
+            false,
+        )
+    },
     Shape {
         limits: true,
         ..shape(

@@ -22,4 +22,5 @@ mod sessions;
 mod snapshots;
 mod streams;
 mod support;
+mod template;
 mod trees;

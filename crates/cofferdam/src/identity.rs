@@ -104,7 +104,11 @@ pub(crate) fn choose(
         reason: weakness.reason,
         remedy: weakness.remedy,
     })?;
-    let owner = workspace.map(owner).transpose()?.flatten().unwrap_or((0, 0));
+    let owner = workspace
+        .map(owner)
+        .transpose()?
+        .flatten()
+        .unwrap_or((0, 0));
     let other = |id: u32| if id == 0 { 1000 } else { id };
     let (inside_uid, inside_gid) = inside.unwrap_or((other(owner.0), other(owner.1)));
     let throwaway = Throwaway::take(range)?;

@@ -19,7 +19,8 @@ use std::sync::Arc;
 /// thread. Cloning shares the preparation.
 ///
 /// Every command gets namespaces, mounts and a control group of its own; two commands of one
-/// sandbox share the files that the policy makes writable, the ids they run under, and nothing else.
+/// sandbox share the files that the policy makes writable, the ids they run under, the user namespace (in which
+/// neither has a capability; not where a limit of processes is counted in it), and nothing else.
 #[derive(Clone, Debug)]
 pub struct Sandbox {
     pub(crate) lowered: Arc<Lowered>,

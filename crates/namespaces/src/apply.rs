@@ -17,6 +17,7 @@
 //!   again here, and the copy is compared with what was seen at prepare.
 
 use crate::apply_overlay::{apply_layer, apply_overlay, pin, scaffold, stage, store};
+use crate::apply_template as template;
 use crate::detached::Detached;
 use crate::mounts::{BindOp, HIDDEN_DIR, HIDDEN_FILE, MountOp, Mounts, Op, Target, Tmpfs, Tree};
 use crate::proc::Inner;
@@ -42,12 +43,12 @@ pub struct Context<'a> {
     /// The tmpfs with the upper layers in memory.
     pub(crate) store: RawFd,
     /// The last new proc or sysfs.
-    fresh: RawFd,
-    hidden_file: RawFd,
-    hidden_dir: RawFd,
+    pub(crate) fresh: RawFd,
+    pub(crate) hidden_file: RawFd,
+    pub(crate) hidden_dir: RawFd,
     /// The last socket.
     socket: RawFd,
-    umask: u32,
+    pub(crate) umask: u32,
 }
 
 pub(crate) const NONE: RawFd = -1;
@@ -129,7 +130,9 @@ impl MountOp {
                 kind,
                 target,
                 attributes,
-            } => apply_fresh(context, kind, target, *attributes),
+                replaces,
+            } => apply_fresh(context, kind, target, *attributes, *replaces),
+            Op::KeepProc => template::keep_proc(context),
             Op::Mask { inner } => mask(context, inner),
             Op::ReadOnly { inner } => make_read_only(context, inner),
             Op::Hide { target, directory } => {
@@ -139,6 +142,10 @@ impl MountOp {
                 closing(target, done)
             }
             Op::Pivot { hidden } => pivot(context, *hidden),
+            Op::Covers { root } => template::covers(context, *root),
+            Op::Move { from, target } => template::move_kept(context, from, target),
+            Op::Check { target, object } => template::check(context, target, *object),
+            Op::Settle => template::settle(context),
         }
     }
 }
@@ -271,8 +278,12 @@ fn apply_fresh(
     kind: &CStr,
     target: &Target,
     attributes: u64,
+    replaces: Option<&CStr>,
 ) -> Result<()> {
     let fresh = finish_fs(mount::fsopen(kind)?, attributes)?;
+    if let Some(before) = replaces {
+        mount::umount2(before, libc::MNT_DETACH | libc::UMOUNT_NOFOLLOW)?;
+    }
     put(context, fresh, target)?;
     let before = std::mem::replace(&mut context.fresh, fresh);
     if before != NONE {
@@ -374,7 +385,7 @@ fn uncovered(root: RawFd) -> Result<()> {
 /// to another object, or to the same one by another name: what was copied is compared.
 const COPY: u32 = OPEN_TREE_CLONE | libc::AT_SYMLINK_NOFOLLOW as u32;
 
-fn same(is: bool) -> Result<()> {
+pub(crate) fn same(is: bool) -> Result<()> {
     if is { Ok(()) } else { Err(Errno(libc::ESTALE)) }
 }
 
@@ -384,7 +395,7 @@ pub(crate) fn open_target(context: &Context<'_>, target: &CStr) -> Result<RawFd>
 }
 
 /// Attaches a mount at a target of the view.
-fn put(context: &Context<'_>, tree: RawFd, target: &Target) -> Result<()> {
+pub(crate) fn put(context: &Context<'_>, tree: RawFd, target: &Target) -> Result<()> {
     if target.own {
         return mount::move_mount_to(tree, context.root, &target.path);
     }

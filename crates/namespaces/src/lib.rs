@@ -22,6 +22,7 @@ struct Readme;
 
 mod apply;
 mod apply_overlay;
+mod apply_template;
 mod credentials;
 mod detached;
 mod dev;
@@ -48,6 +49,7 @@ mod resolve;
 mod set;
 mod show;
 mod source;
+mod template;
 mod view;
 
 pub use apply::Context;
@@ -58,9 +60,10 @@ pub use helper::HelperError;
 pub use idmap::{IdMap, IdMapError, IdRange, MapWriter, PreparedIdMap, WriteMapError};
 pub use idmapped::{IdMappedOwner, MappingError, MappingNamespace};
 pub use missing::Missing;
-pub use mounts::{MountOp, Mounts};
+pub use mounts::{MountOp, Mounts, TEMPLATE_CLOCKS};
 pub use overlay::{Lower, MountedOverlay, MountedUpper, Overlay, Upper};
 pub use probe::{Feature, Support, probe, probe_view_calls, time_namespaces_are_safe};
 pub use redirect::{Families, PreparedRedirect, Redirect, probe_redirect};
 pub use set::Namespaces;
+pub use template::Template;
 pub use view::{Bind, View};

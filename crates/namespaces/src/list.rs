@@ -207,6 +207,7 @@ impl List {
             kind,
             target,
             attributes,
+            replaces: None,
         });
     }
 

@@ -24,10 +24,10 @@ pub struct Mounts {
 }
 
 /// One operation: a few system calls. `Display` says what it does.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct MountOp(pub(crate) Op);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Op {
     /// Stops mount events between the new namespace and the host's.
     Private,
@@ -96,7 +96,12 @@ pub(crate) enum Op {
         kind: &'static CStr,
         target: Target,
         attributes: u64,
+        /// What goes once it is made, before it gets to its place.
+        replaces: Option<&'static CStr>,
     },
+    /// Keeps the host's proc for as long as the kernel asks for one: it makes no new one in a mount namespace
+    /// that does not show a whole one already (mount_too_revealing in fs/namespace.c).
+    KeepProc,
     /// Covers something in the last new proc or sysfs.
     Mask {
         inner: Inner,
@@ -113,9 +118,26 @@ pub(crate) enum Op {
     Pivot {
         hidden: bool,
     },
+    /// Opens what hidden paths are covered with in a template, and with `root` the root first.
+    Covers {
+        root: bool,
+    },
+    /// Moves a mount from where a template keeps it to its place.
+    Move {
+        from: CString,
+        target: Target,
+    },
+    /// Makes sure that a mount of the template is still there: the kernel takes it away when what it lies on is
+    /// renamed or removed elsewhere.
+    Check {
+        target: CString,
+        object: Option<((u32, u32), u64)>,
+    },
+    /// Ends what `Covers` with `root` began.
+    Settle,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tmpfs {
     pub target: CString,
     pub size: CString,
@@ -125,7 +147,7 @@ pub(crate) struct Tmpfs {
 }
 
 /// Where a mount goes, below the view's root.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub path: CString,
     /// In the view's own memory: nobody else can have put a link or anything else on the way.
@@ -133,7 +155,7 @@ pub(crate) struct Target {
 }
 
 /// A directory or file of the host whose mount is copied.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Tree {
     /// Where [`Detached`] has the copy, if the parent made it.
     pub slot: usize,
@@ -148,13 +170,13 @@ pub(crate) struct Tree {
     pub lent: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BindOp {
     pub tree: Tree,
     pub target: Target,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct LayerOp {
     pub tree: Tree,
     pub name: CString,
@@ -162,7 +184,7 @@ pub(crate) struct LayerOp {
     pub upper: Option<u32>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct OverlayOp {
     /// Names in the scaffold, topmost layer first, as the option takes them.
     pub lowers: CString,
@@ -174,7 +196,7 @@ pub(crate) struct OverlayOp {
 }
 
 /// The names in the scaffold of an upper layer's directories.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct UpperDirs {
     pub upper: CString,
     pub work: CString,
@@ -185,6 +207,15 @@ pub(crate) struct UpperDirs {
 /// the view's root, where they are removed before the view is used.
 pub(crate) const HIDDEN_FILE: &CStr = c".cofferdam-hidden-file";
 pub(crate) const HIDDEN_DIR: &CStr = c".cofferdam-hidden-directory";
+/// The same where a template keeps them: below what the proc of each child covers.
+pub(crate) const KEPT_FILE: &CStr = c"proc/.cofferdam-hidden-file";
+pub(crate) const KEPT_DIR: &CStr = c"proc/.cofferdam-hidden-directory";
+
+/// Where a template keeps the host's proc.
+pub(crate) const KEPT_PROC: &CStr = c"/proc/.cofferdam-proc";
+/// Where a child of a [`Template`](crate::Template) sets the clocks of its time namespace (time_namespaces(7)), until
+/// it has a proc of its own.
+pub const TEMPLATE_CLOCKS: &CStr = c"/proc/.cofferdam-proc/self/timens_offsets";
 
 /// Names in the scaffold: the tmpfs for upper layers in memory, the directory of an upper layer on
 /// disk, and an empty directory.

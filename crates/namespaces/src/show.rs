@@ -98,6 +98,7 @@ impl fmt::Display for Shown<'_> {
                 kind,
                 target,
                 attributes,
+                ..
             } => write!(
                 f,
                 "new {} on /{}{}",
@@ -109,6 +110,13 @@ impl fmt::Display for Shown<'_> {
             Op::ReadOnly { inner } => write!(f, "  make {} in it read-only", show(&inner.name)),
             Op::Hide { target, .. } => write!(f, "hide /{}", show(target)),
             Op::Pivot { .. } => write!(f, "make the view the root, detach the old root"),
+            Op::KeepProc => write!(f, "keep the host's proc until there is a new one"),
+            Op::Covers { .. } => write!(f, "open what hidden paths are covered with"),
+            Op::Move { from, target } => {
+                write!(f, "move /{} to /{}", show(from), show(&target.path))
+            }
+            Op::Check { target, .. } => write!(f, "see that /{} is still covered", show(target)),
+            Op::Settle => write!(f, "go to the root of the view"),
         }
     }
 }

@@ -5,11 +5,15 @@
 
 use crate::network::NetworkPlan;
 use crate::plan::{Layers, Operation, Plan};
-use crate::protocol::{HANDED, OF_LISTENER, OF_NETWORK, OF_UPPER, OF_VIEW, Reply, SOCKET};
+use crate::protocol::{
+    HANDED, OF_LISTENER, OF_NETWORK, OF_TEMPLATE, OF_UPPER, OF_VIEW, Reply, SOCKET,
+};
+use crate::template;
 use cofferdam_cgroups::Cgroup;
-use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts, PreparedRedirect};
+use cofferdam_namespaces::{Context, Detached, MapWriter, Mounts, PreparedIdMap, PreparedRedirect};
 use cofferdam_sys::process::SignalMask;
 use cofferdam_sys::{Errno, fd, net, process, rlimit, socket};
+use std::ffi::CStr;
 use std::os::fd::{BorrowedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 
@@ -25,19 +29,21 @@ use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 /// - Descriptors are moved and closed only after Landlock: its rules may have any number, also one
 ///   that is overwritten. Limits come after that, as one of open files would be in its way.
 /// - seccomp comes last: from then on only what init needs is left.
-pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
+pub(crate) fn order(layers: &Layers, way: Way<'_>) -> Vec<Operation> {
     let mut list = Vec::new();
     let mut when = |condition: bool, operation: Operation| {
         if condition {
             list.push(operation);
         }
     };
+    let (anew, mounts) = match way {
+        Way::Direct => (true, layers.mounts.as_ref()),
+        Way::Joined(mounts) => (false, Some(mounts)),
+    };
     when(layers.cgroup.is_some(), Operation::JoinCgroup);
     when(true, Operation::NewSession);
-    if let Some(map) = &layers.id_map {
-        let by_child = map.writer() == MapWriter::Child;
-        when(by_child, Operation::MapIds);
-        when(!by_child, Operation::AwaitIds);
+    if let Some(map) = layers.id_map.as_ref().filter(|_| anew) {
+        when(true, map_ids(map));
     }
     when(layers.session_keyring, Operation::SessionKeyring);
     when(layers.hostname.is_some(), Operation::Hostname);
@@ -49,15 +55,13 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     }
     when(layers.reset_clocks, Operation::ResetClocks);
     when(layers.credentials.is_some(), Operation::BecomeIds);
-    let mounts = layers.mounts.as_ref().map_or(&[][..], Mounts::ops);
     let mut sockets = 0;
-    for (index, mount) in mounts.iter().enumerate() {
+    for (index, mount) in mounts.map_or(&[][..], Mounts::ops).iter().enumerate() {
         when(true, Operation::Mount(index));
         when(mount.makes_socket(), Operation::HandSocket(sockets));
         sockets += usize::from(mount.makes_socket());
     }
-    let hands_out = layers.mounts.as_ref().is_some_and(Mounts::hands_out);
-    when(hands_out, Operation::HandOut);
+    when(mounts.is_some_and(Mounts::hands_out), Operation::HandOut);
     when(layers.credentials.is_some(), Operation::DropCapabilities);
     when(true, Operation::NoNewPrivs);
     when(layers.landlock.is_some(), Operation::Landlock);
@@ -68,14 +72,47 @@ pub(crate) fn order(layers: &Layers) -> Vec<Operation> {
     list
 }
 
+/// In which namespaces the child begins.
+#[derive(Clone, Copy)]
+pub(crate) enum Way<'a> {
+    /// All are its own, and the view is still to be built.
+    Direct,
+    /// It is in a template's user namespace and in a copy of its mounts, to which these are still to be added.
+    Joined(&'a Mounts),
+}
+
+/// The order of building a template: no program ever runs in it.
+pub(crate) fn template_order(layers: &Layers, build: &Mounts) -> Vec<Operation> {
+    let mut list = Vec::new();
+    list.extend(layers.id_map.as_ref().map(map_ids));
+    // Before the host's /proc is gone.
+    list.push(Operation::HandNamespaces);
+    list.extend(layers.credentials.as_ref().map(|_| Operation::BecomeIds));
+    list.extend((0..build.ops().len()).map(Operation::Mount));
+    list.push(Operation::HandRoot);
+    list
+}
+
+fn map_ids(map: &PreparedIdMap) -> Operation {
+    match map.writer() {
+        MapWriter::Child => Operation::MapIds,
+        _ => Operation::AwaitIds,
+    }
+}
+
 /// What one child is given, and where it says how far it got. Owned by the host's thread, which
 /// keeps it until the child has executed init or is gone.
 pub(crate) struct Job<'a> {
     pub(crate) plan: &'a Plan,
+    pub(crate) operations: &'a [Operation],
+    /// What `Operation::Mount` counts.
+    pub(crate) mounts: Option<&'a Mounts>,
     pub(crate) cgroup: Option<&'a Cgroup>,
     pub(crate) detached: &'a Detached,
     /// Text for `/proc/self/timens_offsets`.
     pub(crate) clocks: Option<&'a [u8]>,
+    /// That file, in the host's proc: only its owner may write to it, who is another once ids are changed.
+    pub(crate) clocks_file: &'static CStr,
     /// Read end, then write end, of the pipe over which the host says that the id maps stand.
     pub(crate) ids_ready: Option<(RawFd, RawFd)>,
     /// init's end of the socket.
@@ -94,13 +131,8 @@ pub(crate) struct Job<'a> {
 pub(crate) extern "C" fn entry(argument: *mut u8) -> ! {
     // SAFETY: `start` passes a pointer to a Job that it keeps until the child has executed or ended.
     let job = unsafe { &*argument.cast::<Job<'_>>() };
-    let mut context = job
-        .plan
-        .layers()
-        .mounts
-        .as_ref()
-        .map(|mounts| mounts.begin(job.detached));
-    for (index, operation) in job.plan.operations().iter().enumerate() {
+    let mut context = job.mounts.map(|mounts| mounts.begin(job.detached));
+    for (index, operation) in job.operations.iter().enumerate() {
         job.index.store(index, Ordering::Relaxed);
         if let Err(errno) = run(job, *operation, context.as_mut()) {
             job.errno.store(errno.raw(), Ordering::Release);
@@ -140,13 +172,18 @@ fn run(
             let socket = context.ok_or(MISSING)?.take_socket().ok_or(MISSING)?;
             hand_over(job, OF_VIEW, index, socket)
         }
-        Operation::ResetClocks => {
-            process::write_file(c"/proc/self/timens_offsets", job.clocks.ok_or(MISSING)?)
-        }
+        Operation::ResetClocks => process::write_file(job.clocks_file, job.clocks.ok_or(MISSING)?),
         Operation::Mount(index) => {
-            let mounts = layers.mounts.as_ref().ok_or(MISSING)?;
-            let mount = mounts.ops().get(index).ok_or(MISSING)?;
+            let mount = job.mounts.ok_or(MISSING)?.ops().get(index).ok_or(MISSING)?;
             mount.apply(context.ok_or(MISSING)?)
+        }
+        Operation::HandNamespaces => {
+            hand_namespace(job, template::USER, c"/proc/self/ns/user")?;
+            hand_namespace(job, template::MOUNT, c"/proc/self/ns/mnt")
+        }
+        Operation::HandRoot => {
+            let root = fd::openat(libc::AT_FDCWD, c"/", libc::O_PATH | libc::O_CLOEXEC, 0)?;
+            hand(job, OF_TEMPLATE, template::ROOT, root)
         }
         Operation::HandOut => hand_out(job, context.ok_or(MISSING)?),
         Operation::CloseDescriptors => close_descriptors(job),
@@ -192,6 +229,12 @@ fn network(layers: &Layers) -> Result<&NetworkPlan, Errno> {
 /// Sends the host what only a descriptor reaches once this mount namespace is gone.
 fn hand_out(job: &Job<'_>, context: &Context<'_>) -> Result<(), Errno> {
     hand(job, OF_UPPER, 0, context.handed_out().ok_or(MISSING)?)
+}
+
+fn hand_namespace(job: &Job<'_>, index: usize, path: &CStr) -> Result<(), Errno> {
+    let namespace = fd::openat(libc::AT_FDCWD, path, libc::O_RDONLY | libc::O_CLOEXEC, 0)?;
+    hand(job, OF_TEMPLATE, index, namespace)?;
+    fd::close(namespace)
 }
 
 /// Sends the host a socket that nobody else is to have.

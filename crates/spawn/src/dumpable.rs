@@ -1,5 +1,7 @@
 //! Keeping the host's dumpable flag while children change ids.
 
+use crate::plan::Layers;
+use cofferdam_namespaces::MapWriter;
 use cofferdam_sys::process;
 use std::sync::Mutex;
 
@@ -13,8 +15,15 @@ static STATE: Mutex<(usize, usize)> = Mutex::new((0, 0));
 /// that becomes the sandbox's user would leave the host undumpable for good.
 pub(crate) struct Guard(());
 
+/// The guard for a child of these layers, which must live until the child has executed or is gone.
+pub(crate) fn guard_of(layers: &Layers) -> Option<Guard> {
+    let map = layers.id_map.as_ref();
+    let other = map.is_some_and(|map| map.writer() != MapWriter::Child);
+    other.then(Guard::new)
+}
+
 impl Guard {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let mut state = STATE.lock().unwrap_or_else(|poison| poison.into_inner());
         if state.0 == 0 {
             state.1 = process::dumpable().unwrap_or(0);

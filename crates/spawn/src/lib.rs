@@ -32,6 +32,7 @@ mod protocol;
 mod session;
 mod start;
 mod supervisor;
+mod template;
 mod watch;
 
 pub use command::{Command, TerminalSize};

@@ -1,6 +1,7 @@
 //! The plan: every layer prepared, and the ordered list of operations.
 
-use crate::child;
+use crate::child::{self, Way};
+use crate::template::Kept;
 use crate::{Command, NetworkPlan, Observation, Observer, Process, Session, SpawnError};
 use cofferdam_cgroups as cgroups;
 use cofferdam_namespaces::{
@@ -90,6 +91,10 @@ pub enum Operation {
     Mount(usize),
     /// The socket that the last mount operation made goes to the host (unix(7), `SCM_RIGHTS`).
     HandSocket(usize),
+    /// Of a template: its user and mount namespaces go to the host (unix(7), `SCM_RIGHTS`).
+    HandNamespaces,
+    /// Of a template: the root of its view goes to the host.
+    HandRoot,
     /// The descriptor of the upper layers in memory goes to the host (unix(7), `SCM_RIGHTS`).
     HandOut,
     /// Every other descriptor is marked close-on-exec (close_range(2)).
@@ -118,16 +123,18 @@ pub struct Plan {
     layers: Layers,
     operations: Vec<Operation>,
     observation: Observation,
+    template: Kept,
 }
 
 impl Plan {
     /// Puts prepared layers in the order of confinement.
     pub fn new(layers: Layers) -> Self {
-        let operations = child::order(&layers);
+        let operations = child::order(&layers, Way::Direct);
         Self {
             layers,
             operations,
             observation: Observation::default(),
+            template: Kept::default(),
         }
     }
 
@@ -136,7 +143,8 @@ impl Plan {
         &self.layers
     }
 
-    /// The operations of the child, in order.
+    /// The operations of the child, in order. From the second child on the first of them, which build what no
+    /// child can change, may have been carried out once for all, in a template.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
@@ -144,6 +152,7 @@ impl Plan {
     /// Makes the operation at `index` fail, by one that always fails with `errno` put before it.
     /// Every spawn of this plan fails from then on; for tests of what is left behind.
     pub fn danger_fail_at(&mut self, index: usize, errno: Errno) {
+        self.template.give_up();
         let index = index.min(self.operations.len());
         self.operations.insert(index, Operation::Fail(errno.raw()));
     }
@@ -196,8 +205,17 @@ impl Plan {
         &self.observation
     }
 
+    pub(crate) fn template(&self) -> &Kept {
+        &self.template
+    }
+
     /// An operation in words.
     pub fn describe(&self, operation: Operation) -> String {
+        self.describe_with(operation, self.layers.mounts.as_ref())
+    }
+
+    /// An operation in words, of a child that has these mounts to apply.
+    pub(crate) fn describe_with(&self, operation: Operation, mounts: Option<&Mounts>) -> String {
         let layers = &self.layers;
         let text = |part: Option<String>| part.unwrap_or_default();
         match operation {
@@ -236,15 +254,15 @@ impl Plan {
                 let listener = network.listeners.get(index)?;
                 Some(format!("listen for the host: {listener}"))
             })),
-            Operation::HandSocket(index) => text(layers.mounts.as_ref().and_then(|mounts| {
+            Operation::HandNamespaces => "hand the template's namespaces to the host".into(),
+            Operation::HandRoot => "hand the template's root to the host".into(),
+            Operation::HandSocket(index) => text(mounts.and_then(|mounts| {
                 let path = mounts.sockets().get(index)?;
                 Some(format!("hand the socket {path:?} to the host"))
             })),
             Operation::ResetClocks => "set the clocks of the time namespace to zero".into(),
             Operation::Mount(index) => text(
-                layers
-                    .mounts
-                    .as_ref()
+                mounts
                     .and_then(|mounts| mounts.ops().get(index))
                     .map(ToString::to_string),
             ),

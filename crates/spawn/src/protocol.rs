@@ -106,6 +106,9 @@ pub const OF_LISTENER: u32 = 3;
 /// A socket of the view.
 #[allow(dead_code, reason = "init never sends it")]
 pub const OF_VIEW: u32 = 2;
+/// What stays of a template: its user namespace, its mount namespace, and the root of its view.
+#[allow(dead_code, reason = "init never sends it")]
+pub const OF_TEMPLATE: u32 = 6;
 
 /// Failed while reading the request.
 pub const AT_REQUEST: u32 = 1;

@@ -5,24 +5,25 @@ use crate::command::{self, Command};
 use crate::dumpable;
 use crate::error::{SpawnError, Stage};
 use crate::observe::{Observer, Unheard};
-use crate::plan::Plan;
+use crate::plan::{Layers, Plan};
 use crate::process::Process;
 use crate::protocol::{self, Reply};
 use crate::supervisor::Supervisor;
+use crate::template::Template;
 use crate::{Listeners, Operation, init, watch};
 use cofferdam_cgroups::Cgroup;
-use cofferdam_namespaces::{Detached, MapWriter, StepError};
+use cofferdam_namespaces::{Detached, MapWriter, PreparedIdMap, StepError};
 use cofferdam_seccomp::Filter;
 use cofferdam_sys::process::{Cloned, SignalMask, Stack};
 use cofferdam_sys::{Errno, fd, process, socket};
 use std::fs::File;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 /// Room for the deepest operation of a build without optimisation, several times over.
-const STACK: usize = 256 * 1024;
+pub(crate) const STACK: usize = 256 * 1024;
 
 /// Starts a program; see [`Plan::spawn`].
 pub(crate) fn start(
@@ -63,6 +64,42 @@ pub(crate) fn launch(
     stdio: &[BorrowedFd<'_>],
     observer: Option<Arc<dyn Observer>>,
 ) -> Result<Launched, SpawnError> {
+    if let Some(template) = plan.template().of(plan) {
+        match launch_from(plan, Some(&template), request, stdio, observer.clone()) {
+            // It is only a shorter way to the same walls.
+            Err(Failed::Template) => plan.template().give_up(),
+            Err(Failed::Spawn(error)) => return Err(error),
+            Ok(launched) => return Ok(launched),
+        }
+    }
+    match launch_from(plan, None, request, stdio, observer) {
+        Err(Failed::Spawn(error)) => Err(error),
+        // It says so of a template alone.
+        Err(Failed::Template) => host("a template", Err(Errno(libc::ESTALE))),
+        Ok(launched) => Ok(launched),
+    }
+}
+
+/// Why there is no init.
+enum Failed {
+    Spawn(SpawnError),
+    /// The template could not be joined, or is no longer what it was.
+    Template,
+}
+
+impl<E: Into<SpawnError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::Spawn(error.into())
+    }
+}
+
+fn launch_from(
+    plan: &Plan,
+    template: Option<&Template>,
+    request: &[u8],
+    stdio: &[BorrowedFd<'_>],
+    observer: Option<Arc<dyn Observer>>,
+) -> Result<Launched, Failed> {
     let layers = plan.layers();
     if layers.filters.iter().any(Filter::has_listener) {
         plan.observation().ensure()?;
@@ -71,7 +108,6 @@ pub(crate) fn launch(
         watch::remove_groups_after_this_process(group.parent.directories())?;
     }
     let memfd = host("the memfd of init", init::memfd())?;
-    let null = host("a descriptor of /dev/null", null())?;
     let (ours, theirs) = host("the socket to init", socket::stream_pair())?;
     let stack = host("the child's stack", Stack::new(STACK))?;
     let cgroup = match &layers.cgroup {
@@ -79,16 +115,14 @@ pub(crate) fn launch(
         None => None,
     };
     let detached = match &layers.mounts {
-        Some(mounts) if mounts.needs_detach() => mounts.detach(&layers.mappings)?,
+        Some(mounts) if template.is_none() && mounts.needs_detach() => {
+            mounts.detach(&layers.mappings)?
+        }
         _ => Detached::none(),
     };
-    let ids_by_host = layers
-        .id_map
-        .as_ref()
-        .is_some_and(|map| map.writer() != MapWriter::Child);
-    let ids_ready = match ids_by_host {
-        true => Some(host("a pipe", fd::pipe())?),
-        false => None,
+    let ids = match template {
+        None => IdsByHost::of(layers)?,
+        Some(_) => None,
     };
     let clocks = layers.reset_clocks.then(clock_offsets).transpose();
     let clocks = host("the clock offsets", clocks)?;
@@ -97,31 +131,45 @@ pub(crate) fn launch(
     let sent = socket::send_with_fds(ours.as_fd(), request, stdio, libc::MSG_DONTWAIT);
     let sent = host("the request to init", sent)?;
 
+    let (operations, mounts) = match template {
+        Some(template) => (template.operations(), Some(template.fresh())),
+        None => (plan.operations(), layers.mounts.as_ref()),
+    };
     let job = Job {
         plan,
+        operations,
+        mounts,
         cgroup: cgroup.as_ref(),
         detached: &detached,
         clocks: clocks.as_deref(),
-        ids_ready: ids_ready
-            .as_ref()
-            .map(|(read, write)| (read.as_raw_fd(), write.as_raw_fd())),
+        clocks_file: match template {
+            Some(_) => cofferdam_namespaces::TEMPLATE_CLOCKS,
+            None => c"/proc/self/timens_offsets",
+        },
+        ids_ready: ids.as_ref().map(IdsByHost::pipe),
         socket: theirs.as_raw_fd(),
-        null: null.as_raw_fd(),
+        null: host("a descriptor of /dev/null", null())?.as_raw_fd(),
         memfd,
         index: AtomicUsize::new(0),
         errno: AtomicI32::new(0),
     };
-    let _dumpable = ids_by_host.then(dumpable::Guard::new);
+    let _dumpable = dumpable::guard_of(layers);
     let started = Instant::now();
-    let newborn = clone(&job, &stack, cgroup.as_ref())?;
+    let newborn = match template {
+        Some(template) => {
+            let group = cgroup.as_ref().and_then(Cgroup::v2_dir);
+            let cloned = template.clone_child(&job, &stack, group);
+            Newborn::of(cloned.map_err(|_| Failed::Template)?)
+        }
+        None => {
+            let flags = layers.namespaces.clone_flags();
+            clone(&job, &stack, flags, cgroup.as_ref())?
+        }
+    };
     // Only the child holds its end now, so its death is the end of the socket.
     drop(theirs);
-    if let (Some(map), Some((_, write))) = (&layers.id_map, &ids_ready) {
-        match map.writer() {
-            MapWriter::Helper => map.write_with_helper(newborn.pid())?,
-            _ => map.write_from_parent(newborn.pid())?,
-        }
-        host("the word to the child", fd::write(write.as_fd(), b"1"))?;
+    if let Some(ids) = ids {
+        ids.write(newborn.pid())?;
     }
     send_rest(&ours, &request[sent..]);
 
@@ -155,18 +203,67 @@ pub(crate) fn launch(
                 });
             }
             Ok(Some(Answer { reply, .. })) if reply.kind == protocol::FAILED => {
-                return Err(not_started(&reply));
+                return Err(not_started(&reply).into());
             }
             // A limit of this process: what the child sent is lost, and the child goes with it.
             Err(Errno(libc::EMSGSIZE)) => {
-                return host(
+                let lost: Result<(), _> = host(
                     "a descriptor for what the child sends",
                     Err(Errno(libc::EMFILE)),
                 );
+                lost?;
             }
-            Err(errno) => return host("the answer of the child", Err(errno)),
-            Ok(_) => return Err(post_mortem(&job, newborn)),
+            Err(errno) => {
+                let lost: Result<(), _> = host("the answer of the child", Err(errno));
+                lost?;
+            }
+            Ok(_) if template.is_some() && is_stale(&job) => return Err(Failed::Template),
+            Ok(_) => return Err(post_mortem(&job, newborn).into()),
         }
+    }
+}
+
+/// Something of the template has come off.
+fn is_stale(job: &Job<'_>) -> bool {
+    let index = job.index.load(Ordering::Relaxed);
+    let mount = matches!(job.operations.get(index), Some(Operation::Mount(_)));
+    mount && job.errno.load(Ordering::Acquire) == libc::ESTALE
+}
+
+/// The id maps that the host writes for a child that waits for them.
+pub(crate) struct IdsByHost<'a> {
+    map: &'a PreparedIdMap,
+    ready: (OwnedFd, OwnedFd),
+}
+
+impl<'a> IdsByHost<'a> {
+    /// `None` where the child writes them itself, or has none.
+    pub(crate) fn of(layers: &'a Layers) -> Result<Option<Self>, SpawnError> {
+        let map = layers.id_map.as_ref();
+        let Some(map) = map.filter(|map| map.writer() != MapWriter::Child) else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            map,
+            ready: host("a pipe", fd::pipe())?,
+        }))
+    }
+
+    /// Read end, then write end, for the child.
+    pub(crate) fn pipe(&self) -> (RawFd, RawFd) {
+        (self.ready.0.as_raw_fd(), self.ready.1.as_raw_fd())
+    }
+
+    pub(crate) fn write(&self, pid: i32) -> Result<(), SpawnError> {
+        match self.map.writer() {
+            MapWriter::Helper => self.map.write_with_helper(pid)?,
+            _ => self.map.write_from_parent(pid)?,
+        }
+        host(
+            "the word to the child",
+            fd::write(self.ready.1.as_fd(), b"1"),
+        )
+        .map(drop)
     }
 }
 
@@ -196,10 +293,13 @@ pub(crate) fn host<T>(what: &'static str, result: Result<T, Errno>) -> Result<T,
 /// Clones the child with all signals blocked: a handler of the host that ran in the child would run
 /// on the host's memory. `CLONE_CLEAR_SIGHAND` takes the handlers away, the mask covers the moment
 /// before.
-fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newborn, SpawnError> {
-    let flags = libc::CLONE_VM as u64
-        | process::CLONE_CLEAR_SIGHAND
-        | job.plan.layers().namespaces.clone_flags();
+pub(crate) fn clone(
+    job: &Job<'_>,
+    stack: &Stack,
+    namespaces: u64,
+    cgroup: Option<&Cgroup>,
+) -> Result<Newborn, SpawnError> {
+    let flags = libc::CLONE_VM as u64 | process::CLONE_CLEAR_SIGHAND | namespaces;
     let mask = host("a signal mask", SignalMask::FULL.set())?;
     // SAFETY: the stack is the child's alone; `entry` keeps the rules of the child (module `child`),
     // and `start` keeps the job and all it borrows until the child has executed or ended: on every
@@ -214,9 +314,7 @@ fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newbor
         )
     };
     // A guard before anything else can fail.
-    let newborn = cloned.map(|cloned| Newborn {
-        cloned: Some(cloned),
-    });
+    let newborn = cloned.map(Newborn::of);
     host("the signal mask", mask.set())?;
     newborn.map_err(|errno| SpawnError::Clone {
         flags: job.plan.clone_line(),
@@ -226,12 +324,18 @@ fn clone(job: &Job<'_>, stack: &Stack, cgroup: Option<&Cgroup>) -> Result<Newbor
 
 /// A child that has not answered yet: killed and reaped if it is dropped, so that nothing it
 /// borrows is freed under it.
-struct Newborn {
+pub(crate) struct Newborn {
     cloned: Option<Cloned>,
 }
 
 impl Newborn {
-    fn pid(&self) -> i32 {
+    fn of(cloned: Cloned) -> Self {
+        Self {
+            cloned: Some(cloned),
+        }
+    }
+
+    pub(crate) fn pid(&self) -> i32 {
         self.cloned.as_ref().map_or(0, |cloned| cloned.pid)
     }
 
@@ -319,10 +423,10 @@ pub(crate) fn receive(
 fn post_mortem(job: &Job<'_>, mut newborn: Newborn) -> SpawnError {
     let exit = newborn.end();
     let index = job.index.load(Ordering::Relaxed);
-    let kind = job.plan.operations().get(index).copied();
+    let kind = job.operations.get(index).copied();
     let kind = kind.unwrap_or(Operation::ExecInit);
-    let operation = job.plan.describe(kind);
-    let mounts = job.plan.layers().mounts.as_ref();
+    let mounts = job.mounts;
+    let operation = job.plan.describe_with(kind, mounts);
     match (job.errno.load(Ordering::Acquire), exit) {
         (0, Some(exit)) if kind != Operation::ExecInit => SpawnError::Killed {
             index,
@@ -357,7 +461,7 @@ fn post_mortem(job: &Job<'_>, mut newborn: Newborn) -> SpawnError {
 }
 
 /// `/dev/null` of the host, opened once and never closed.
-fn null() -> Result<BorrowedFd<'static>, Errno> {
+pub(crate) fn null() -> Result<BorrowedFd<'static>, Errno> {
     static NULL: OnceLock<File> = OnceLock::new();
     if let Some(file) = NULL.get() {
         return Ok(file.as_fd());

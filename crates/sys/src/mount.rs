@@ -77,6 +77,8 @@ pub struct FileId {
     pub rdev: (u32, u32),
     /// The mount's id (`STATX_MNT_ID`, Linux 5.8; 0 before).
     pub mnt_id: u64,
+    /// It is the root of a mount (`STATX_ATTR_MOUNT_ROOT`, Linux 5.8; `false` before).
+    pub mount_root: bool,
 }
 
 #[repr(C)]
@@ -335,6 +337,7 @@ pub fn openat2(dir: RawFd, path: &CStr, flags: i32, mode: u32, resolve: u64) -> 
 /// As statx(2).
 pub fn identify(fd: RawFd) -> Result<FileId> {
     const STATX_MNT_ID: u32 = 0x1000;
+    const MOUNT_ROOT: u64 = libc::STATX_ATTR_MOUNT_ROOT as u64;
     let mut stat = std::mem::MaybeUninit::<libc::statx>::zeroed();
     // SAFETY: statx(2) reads the empty path and writes one `struct statx` to the pointer, which is
     // good for writing that many bytes.
@@ -357,6 +360,7 @@ pub fn identify(fd: RawFd) -> Result<FileId> {
         mode: stat.stx_mode.into(),
         rdev: (stat.stx_rdev_major, stat.stx_rdev_minor),
         mnt_id: stat.stx_mnt_id,
+        mount_root: stat.stx_attributes & MOUNT_ROOT != 0,
     })
 }
 

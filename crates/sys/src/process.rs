@@ -71,7 +71,7 @@ pub const CLONE_CLEAR_SIGHAND: u64 = 0x1_0000_0000;
 /// Makes a child by clone3(2) that runs `entry(argument)` on `stack`.
 ///
 /// `CLONE_PIDFD` is added to the flags, and `CLONE_INTO_CGROUP` when `cgroup` is given. The exit
-/// signal is `SIGCHLD`. Filters of containers answer `ENOSYS` to clone3(2), into whose flags they
+/// signal is `SIGCHLD`, or with `CLONE_PARENT` that of the caller, as the kernel wants it. Filters of containers answer `ENOSYS` to clone3(2), into whose flags they
 /// cannot look; a child without namespaces and group of its own is then made by clone(2).
 ///
 /// # Errors
@@ -93,7 +93,10 @@ pub unsafe fn clone(
     let mut args = CloneArgs {
         flags: flags | libc::CLONE_PIDFD as u64,
         pidfd: (&raw mut pidfd) as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: match flags & libc::CLONE_PARENT as u64 {
+            0 => libc::SIGCHLD as u64,
+            _ => 0,
+        },
         stack: stack.base as u64,
         stack_size: stack.size as u64,
         ..CloneArgs::default()
@@ -339,6 +342,16 @@ pub fn exit(code: i32) -> ! {
         // SAFETY: exit_group(2) touches no memory and does not return.
         unsafe { syscall!(libc::SYS_exit_group, code) };
     }
+}
+
+/// Joins the namespace of a descriptor, which must be of this kind, a `CLONE_NEW*` bit (setns(2)).
+///
+/// # Errors
+/// `EINVAL` for another kind, and for a user namespace that the caller is in or where it shares its root and
+/// working directory with others; `EPERM` without the right to.
+pub fn setns(namespace: BorrowedFd<'_>, kind: i32) -> Result<()> {
+    // SAFETY: setns(2) touches no memory.
+    Errno::check(unsafe { syscall!(libc::SYS_setns, namespace.as_raw_fd(), kind) }).map(drop)
 }
 
 /// Makes the caller leader of a new session without a controlling terminal (setsid(2)).

@@ -207,4 +207,3 @@ pub(super) fn store(context: &Context<'_>) -> Result<Option<Store>, BuildError> 
     let owner = context.ids.throwaway.as_ref().map(|id| id.0);
     Store::make(place.as_deref(), owner).map(Some)
 }
-
