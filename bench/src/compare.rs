@@ -11,7 +11,7 @@ use crate::setting::{Program, Setting, Until};
 pub const MOUNTS: usize = 1000;
 
 /// Measures, prints, and writes the plot.
-pub fn run(options: &Options) -> Result<(), String> {
+pub fn run(options: &Options) -> Result<Vec<Outcome>, String> {
     let mut outcomes = Vec::new();
     for (setting, rounds) in contests(options) {
         match hold(&setting, rounds) {
@@ -26,7 +26,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         let drawn = plot::draw(&outcomes);
         std::fs::write(file, drawn).map_err(|error| format!("{file}: {error}"))?;
     }
-    Ok(())
+    Ok(outcomes)
 }
 
 /// `first-byte [ROUNDS]`.

@@ -6,6 +6,8 @@ mod audit;
 mod compare;
 mod contender;
 mod contest;
+mod density;
+mod document;
 mod filter;
 mod gate;
 #[allow(unsafe_code)]
@@ -17,6 +19,8 @@ mod plot;
 mod record;
 mod report;
 mod setting;
+mod steady;
+mod targets;
 mod view;
 
 use std::process::ExitCode;
@@ -24,6 +28,10 @@ use std::process::ExitCode;
 const USAGE: &str = "usage: bench VERB [ROUNDS] [OPTION...]
   compare [ROUNDS] [--plot FILE] [--quick]   beside the peers: start to end, first byte, sizes, threads, mounts
   contest SETTING [ROUNDS]                   one such contest, as lines for programs
+  steady [ROUNDS]                            programs that run, inside to outside
+  density [COUNT]                            idle sessions: memory, start, drop
+  targets [ROUNDS] [--check FACTOR]          what is aimed at; with --check it fails where one is missed by more
+  document [ROUNDS] [--docs DIR]             all of these, into DIR/PERFORMANCE.md and DIR/compare.svg
   first-byte [ROUNDS]                        start to first byte of /bin/echo
   gate [ROUNDS]                              connections out of a sandbox
   audit [ROUNDS]                             events into the record, a thousand in each round
@@ -62,10 +70,32 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
         }
         _ => {}
     }
+    if steady::helper(arguments)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let options = Options::parse(rest)?;
     let rounds = options.rounds.unwrap_or(300);
     match verb {
-        "compare" => compare::run(&options)?,
+        "compare" => drop(compare::run(&options)?),
+        "steady" => {
+            let rounds = options.rounds.unwrap_or(100);
+            println!("{}", steady::table(&steady::run(rounds)?, rounds).text());
+        }
+        "density" => {
+            let count = options.rounds.unwrap_or(1000);
+            println!("{}", density::table(&density::run(count)?).text());
+        }
+        "targets" => {
+            let targets = targets::run(options.rounds.unwrap_or(100))?;
+            println!("{}", targets::table(&targets).text());
+            if options
+                .check
+                .is_some_and(|factor| !targets::holds(&targets, factor))
+            {
+                return Ok(ExitCode::FAILURE);
+            }
+        }
+        "document" => document::run(&options)?,
         "first-byte" => compare::first_byte(rounds)?,
         "audit" => audit::run(rounds),
         "gate" => gate::run(rounds),
@@ -80,6 +110,8 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
 pub struct Options {
     rounds: Option<usize>,
     plot: Option<String>,
+    docs: Option<String>,
+    check: Option<f64>,
     quick: bool,
 }
 
@@ -90,6 +122,11 @@ impl Options {
         while let Some(&word) = words.next() {
             match word {
                 "--quick" => options.quick = true,
+                "--docs" => options.docs = Some(words.next().ok_or(USAGE)?.to_string()),
+                "--check" => {
+                    let factor = words.next().and_then(|word| word.parse().ok());
+                    options.check = Some(factor.ok_or(USAGE)?);
+                }
                 "--plot" => options.plot = Some(words.next().ok_or(USAGE)?.to_string()),
                 _ => match word.parse() {
                     Ok(rounds) if rounds > 0 => options.rounds = Some(rounds),

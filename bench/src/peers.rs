@@ -1,7 +1,7 @@
 //! Who is measured: each peer is a file.
 
-mod bubblewrap;
-pub mod cofferdam;
+pub mod bubblewrap;
+mod cofferdam;
 mod crun;
 mod firejail;
 mod hakoniwa;
