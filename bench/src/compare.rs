@@ -50,7 +50,7 @@ pub fn contests(options: &Options) -> Vec<(Setting, usize)> {
     let some = plain.clone().only(&[
         "std",
         "vfork",
-        "bwrap+filter",
+        "bwrap-filter",
         "hakoniwa",
         "sandlock",
         "mechanism",
@@ -112,7 +112,7 @@ pub fn table(outcome: &Outcome) -> Table {
         found.next().map(|row| row.median)
     };
     // The one with a filter does what the others do.
-    let (bubblewrap, std) = (of(["bwrap+filter", "bwrap"]), of(["std", "std"]));
+    let (bubblewrap, std) = (of(["bwrap-filter", "bwrap"]), of(["std", "std"]));
     for row in &outcome.rows {
         let mut cells = vec![
             row.name.clone(),

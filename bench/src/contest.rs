@@ -8,6 +8,7 @@ use crate::view::View;
 use cofferdam_sys::mount;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Barrier};
 use std::time::{Duration, Instant};
@@ -58,22 +59,8 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
     let mut command = match setting.mounts {
         0 => Command::new(&own),
-        _ => {
-            // Mounts are made in a mount namespace of its own, and the contest is then again an ordinary user's.
-            let mut command = Command::new("unshare");
-            command.args(["--user", "--map-root-user", "--mount", "--"]);
-            command.arg(&own);
-            command
-        }
+        mounts => among(mounts, &own),
     };
-    if setting.mounts > 0 {
-        let ids = [
-            cofferdam_sys::cred::geteuid(),
-            cofferdam_sys::cred::getegid(),
-        ];
-        command.args(["mounts", &setting.mounts.to_string()]);
-        command.args(ids.map(|id| id.to_string()));
-    }
     command.args(["contest", &setting.to_string(), &rounds.to_string()]);
     command.stderr(std::process::Stdio::inherit());
     let output = command
@@ -104,6 +91,23 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
         }
     }
     Ok(outcome)
+}
+
+/// A command of this program in a mount namespace of its own with so many mounts more.
+fn among(mounts: usize, own: &Path) -> Command {
+    let ids = [
+        cofferdam_sys::cred::geteuid(),
+        cofferdam_sys::cred::getegid(),
+    ];
+    let mut command = Command::new("unshare");
+    command.args(["--mount", "--propagation=private"]);
+    if ids[0] != 0 {
+        command.args(["--user", "--map-root-user"]);
+    }
+    command.arg("--").arg(own);
+    command.args(["mounts", &mounts.to_string()]);
+    command.args(ids.map(|id| id.to_string()));
+    command
 }
 
 /// The process of a contest: prints a line for each contender.
@@ -168,17 +172,16 @@ pub fn with_mounts(count: usize, ids: [&str; 2], rest: &[&str]) -> Result<(), St
     };
     make()?;
     let own = std::env::current_exe().map_err(|error| error.to_string())?;
-    let status = Command::new("unshare")
-        .args([
-            "--user",
-            &format!("--map-user={}", ids[0]),
-            &format!("--map-group={}", ids[1]),
-        ])
-        .arg("--")
-        .arg(own)
-        .args(rest)
-        .status()
-        .map_err(|error| error.to_string())?;
+    let mut command = Command::new(&own);
+    if ids[0] != "0" {
+        // Again who it was, without rights over the mounts.
+        command = Command::new("unshare");
+        command.args(["--user", &format!("--map-user={}", ids[0])]);
+        command.arg(format!("--map-group={}", ids[1]));
+        command.arg("--").arg(own);
+    }
+    let status = command.args(rest).status();
+    let status = status.map_err(|error| error.to_string())?;
     // The mounts go with the namespace; the directory itself is the host's.
     let root = path("").map_err(|error| error.to_string())?;
     let _ = mount::umount2(&root, libc::MNT_DETACH);
@@ -199,7 +202,7 @@ fn touch(mib: usize) -> Vec<u8> {
 }
 
 /// Programs of other ids, inside, start what lies there.
-fn readable(directory: &std::path::Path) -> std::io::Result<()> {
+fn readable(directory: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
     std::fs::set_permissions(directory, std::fs::Permissions::from_mode(0o755))
 }

@@ -18,22 +18,28 @@ const LONGEST: Duration = Duration::from_secs(120);
 /// The memory that must stay free, in KiB.
 const SPARE: u64 = 1024 * 1024;
 
-/// bubblewrap's sandboxes, for so many of ours one.
-const FEWER: usize = 5;
+/// bubblewrap's sandboxes, for so many of ours one. They come first, and what they leave in the kernel's half-empty
+/// slabs is used again, so they must be few.
+const FEWER: usize = 20;
 
 /// Figures for each.
 #[derive(Clone, Debug, Default)]
 pub struct Each {
     pub count: usize,
-    /// KiB that are no longer available.
-    pub memory: f64,
-    /// KiB of that in the kernel: slabs, stacks, page tables, what processors have each.
+    /// KiB in the kernel: slabs, stacks, page tables, what processors have each, and the pages of tmpfs.
     pub kernel: f64,
-    /// KiB of the processes as they share them, where this user may ask.
-    pub pss: Option<f64>,
+    /// KiB of the processes as they share them.
+    pub pss: f64,
     /// Milliseconds.
     pub start: f64,
     pub drop: f64,
+}
+
+impl Each {
+    /// KiB of the processes and of the kernel for them.
+    pub fn memory(&self) -> f64 {
+        self.kernel + self.pss
+    }
 }
 
 /// What came out.
@@ -52,8 +58,8 @@ pub fn run(count: usize) -> Result<Density, String> {
     let setting = Setting::default();
     let program = peers::program(&setting, directory.path()).map_err(|error| error.to_string())?;
     more_descriptors();
+    let bubblewrap = bubblewrap(&setting, &program, (count / FEWER).max(10));
     let (sessions, alive) = sessions(&setting, &program, count)?;
-    let bubblewrap = bubblewrap(&setting, &program, (count / FEWER).max(1));
     Ok(Density {
         wanted: count,
         sessions,
@@ -66,21 +72,15 @@ pub fn run(count: usize) -> Result<Density, String> {
 pub fn table(density: &Density) -> Table {
     let title = format!("{} idle sessions", density.wanted);
     let columns = [
-        "each",
-        "memory",
-        "of it kernel",
-        "PSS",
-        "start",
-        "drop",
-        "how many",
+        "each", "memory", "kernel", "PSS", "start", "drop", "how many",
     ];
     let mut table = Table::new(title, &columns);
     let mut add = |name: &str, each: &Each| {
         table.rows.push(vec![
             name.to_owned(),
-            format!("{:.0} KiB", each.memory),
+            format!("{:.0} KiB", each.memory()),
             format!("{:.0} KiB", each.kernel),
-            each.pss.map_or("-".into(), |pss| format!("{pss:.0} KiB")),
+            format!("{:.0} KiB", each.pss),
             format!("{:.3} ms", each.start),
             format!("{:.3} ms", each.drop),
             each.count.to_string(),
@@ -90,7 +90,7 @@ pub fn table(density: &Density) -> Table {
     match &density.bubblewrap {
         Ok(each) => {
             add("bubblewrap with an idle program", each);
-            let ratio = density.sessions.memory / each.memory;
+            let ratio = density.sessions.memory() / each.memory();
             table
                 .notes
                 .push(format!("memory of a session to bubblewrap's: {ratio:.3}"));
@@ -109,7 +109,7 @@ fn sessions(setting: &Setting, program: &Path, count: usize) -> Result<(Each, us
     let sandbox = sandbox.map_err(|error| error.to_string())?;
     // What is made once is not counted.
     drop(sandbox.start().map_err(|error| error.to_string())?);
-    let before = Kernel::settled();
+    let before = kernel();
     let start = Instant::now();
     let mut all: Vec<Session> = Vec::new();
     while all.len() < count && start.elapsed() < LONGEST && memory::available() > SPARE {
@@ -122,10 +122,13 @@ fn sessions(setting: &Setting, program: &Path, count: usize) -> Result<(Each, us
         }
     }
     let started = start.elapsed();
-    let after = Kernel::settled();
     let pids: Vec<u32> = all.iter().map(Session::id).collect();
-    let mut each = after.since(&before, all.len());
-    each.pss = pss(&pids);
+    let mut each = Each {
+        count: all.len(),
+        kernel: (kernel() - before) / all.len().max(1) as f64,
+        pss: pss(&pids)? / all.len().max(1) as f64,
+        ..Each::default()
+    };
     let run = |session: &Session| {
         let mut command = session.command(program);
         let command = command
@@ -160,7 +163,7 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
         let _ = child.wait();
     };
     end(spawn().map_err(|error| format!("bwrap (apt-get install bubblewrap): {error}"))?);
-    let before = Kernel::settled();
+    let before = kernel();
     let start = Instant::now();
     let mut all = Vec::new();
     while all.len() < count && start.elapsed() < LONGEST && memory::available() > SPARE {
@@ -177,10 +180,13 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
         std::thread::sleep(Duration::from_millis(2));
     }
     let started = start.elapsed();
-    let after = Kernel::settled();
-    let mut each = after.since(&before, all.len());
     let pids: Vec<u32> = all.iter().flat_map(|child| family(child.id())).collect();
-    each.pss = pss(&pids).map(|pss| pss * pids.len() as f64 / all.len().max(1) as f64);
+    let mut each = Each {
+        count: all.len(),
+        kernel: (kernel() - before) / all.len().max(1) as f64,
+        pss: pss(&pids)? / all.len().max(1) as f64,
+        ..Each::default()
+    };
     let dropping = Instant::now();
     all.into_iter().for_each(end);
     each.drop = dropping.elapsed().as_secs_f64() * 1e3 / each.count.max(1) as f64;
@@ -199,15 +205,15 @@ fn family(pid: u32) -> Vec<u32> {
     all
 }
 
-/// KiB of a process in the middle, if each may be asked.
-fn pss(pids: &[u32]) -> Option<f64> {
-    let mut sum = 0.0;
-    for pid in pids {
+/// KiB of all these processes, as they share them.
+fn pss(pids: &[u32]) -> Result<f64, String> {
+    let of = |pid: &u32| {
         let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
         let line = text.lines().find(|line| line.starts_with("Pss:"))?;
-        sum += line.split_whitespace().nth(1)?.parse::<f64>().ok()?;
-    }
-    (!pids.is_empty()).then(|| sum / pids.len() as f64)
+        line.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    let all: Option<f64> = pids.iter().map(of).sum();
+    all.ok_or_else(|| "/proc/PID/smaps_rollup cannot be read".into())
 }
 
 /// Waits until none of them is left.
@@ -235,41 +241,29 @@ fn more_descriptors() {
     }
 }
 
-/// The kernel's figures, in KiB.
-struct Kernel {
-    available: u64,
-    own: u64,
-}
-
-impl Kernel {
-    /// Once what was freed before is freed.
-    fn settled() -> Self {
-        std::thread::sleep(Duration::from_millis(500));
+/// KiB that the kernel has for itself and for tmpfs, once that does not change much: what ended is cleared away later.
+fn kernel() -> f64 {
+    let read = || {
         let info = memory::info();
-        let of = |name: &str| info.get(name).copied().unwrap_or(0);
-        Self {
-            available: of("MemAvailable"),
-            // Slabs that can be reclaimed count as available.
-            own: [
-                "SUnreclaim",
-                "SReclaimable",
-                "KernelStack",
-                "PageTables",
-                "Percpu",
-            ]
-            .map(of)
-            .iter()
-            .sum(),
+        let of = |name: &str| info.get(name).copied().unwrap_or(0) as f64;
+        let names = [
+            "SUnreclaim",
+            "SReclaimable",
+            "KernelStack",
+            "PageTables",
+            "Percpu",
+            "Shmem",
+        ];
+        names.map(of).iter().sum::<f64>()
+    };
+    let mut last = read();
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_millis(500));
+        let now = read();
+        if (now - last).abs() < 1024.0 {
+            return now;
         }
+        last = now;
     }
-
-    fn since(&self, before: &Self, count: usize) -> Each {
-        let each = |now: u64, then: u64| (now as f64 - then as f64) / count.max(1) as f64;
-        Each {
-            count,
-            memory: each(before.available, self.available),
-            kernel: each(self.own, before.own),
-            ..Each::default()
-        }
-    }
+    last
 }

@@ -19,6 +19,7 @@ mod plot;
 mod record;
 mod report;
 mod setting;
+mod smoke;
 mod steady;
 mod targets;
 mod view;
@@ -32,6 +33,7 @@ const USAGE: &str = "usage: bench VERB [ROUNDS] [OPTION...]
   density [COUNT]                            idle sessions: memory, start, drop
   targets [ROUNDS] [--check FACTOR]          what is aimed at; with --check it fails where one is missed by more
   document [ROUNDS] [--docs DIR]             all of these, into DIR/PERFORMANCE.md and DIR/compare.svg
+  smoke                                      whether all of it works
   first-byte [ROUNDS]                        start to first byte of /bin/echo
   gate [ROUNDS]                              connections out of a sandbox
   audit [ROUNDS]                             events into the record, a thousand in each round
@@ -96,6 +98,7 @@ fn run(arguments: &[&str]) -> Result<ExitCode, String> {
             }
         }
         "document" => document::run(&options)?,
+        "smoke" => smoke::run()?,
         "first-byte" => compare::first_byte(rounds)?,
         "audit" => audit::run(rounds),
         "gate" => gate::run(rounds),

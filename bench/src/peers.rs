@@ -58,7 +58,7 @@ pub fn all(given: &Arc<Given>) -> Vec<Entry> {
         ("std", std_command::make),
         ("vfork", vfork::make),
         ("bwrap", bubblewrap::plain),
-        ("bwrap+filter", bubblewrap::filtered),
+        ("bwrap-filter", bubblewrap::filtered),
         ("hakoniwa", hakoniwa::make),
         ("sandlock", sandlock::make),
         ("crun", crun::make),
@@ -66,12 +66,12 @@ pub fn all(given: &Arc<Given>) -> Vec<Entry> {
         ("mechanism", mechanism::cold),
         ("template", mechanism::template),
         ("cold", cofferdam::cold),
-        ("cold+events", cofferdam::cold_with_events),
+        ("cold-events", cofferdam::cold_with_events),
         ("reused", cofferdam::reused),
         ("session", cofferdam::session),
         ("pool", cofferdam::pool),
         ("command", cofferdam::command),
-        ("command+unrecorded", cofferdam::command_without_record),
+        ("command-unrecorded", cofferdam::command_without_record),
     ];
     let wanted = table.into_iter().filter(|(key, _)| given.setting.has(key));
     let mut all = Vec::new();

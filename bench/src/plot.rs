@@ -44,7 +44,7 @@ fn contest(svg: &mut String, outcome: &Outcome, y: &mut f64) {
         let color = match row.key.as_str() {
             "std" | "vfork" => "#9e9e9e",
             "mechanism" | "template" => "#c9a227",
-            "bwrap" | "bwrap+filter" | "hakoniwa" | "sandlock" | "crun" | "firejail" => "#b05a4a",
+            "bwrap" | "bwrap-filter" | "hakoniwa" | "sandlock" | "crun" | "firejail" => "#b05a4a",
             _ => "#2f6f8f",
         };
         text(

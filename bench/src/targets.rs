@@ -103,12 +103,12 @@ fn starts(rounds: usize) -> Vec<Target> {
     let keys = [
         "std",
         "vfork",
-        "bwrap+filter",
+        "bwrap-filter",
         "hakoniwa",
         "sandlock",
         "mechanism",
         "template",
-        "cold+events",
+        "cold-events",
         "reused",
         "session",
     ];
@@ -122,14 +122,14 @@ fn starts(rounds: usize) -> Vec<Target> {
         Target {
             what: "cold, events on, to bubblewrap with a filter",
             goal: Goal::AtMost(0.40),
-            measured: of(&exit, "cold+events", "bwrap+filter"),
-            bare: of(&exit, "mechanism", "bwrap+filter").ok(),
+            measured: of(&exit, "cold-events", "bwrap-filter"),
+            bare: of(&exit, "mechanism", "bwrap-filter").ok(),
         },
         Target {
             what: "reused sandbox to bubblewrap with a filter",
             goal: Goal::AtMost(0.16),
-            measured: of(&exit, "reused", "bwrap+filter"),
-            bare: of(&exit, "template", "bwrap+filter").ok(),
+            measured: of(&exit, "reused", "bwrap-filter"),
+            bare: of(&exit, "template", "bwrap-filter").ok(),
         },
         Target {
             what: "in a session to a raw vfork and exec",
@@ -146,13 +146,13 @@ fn starts(rounds: usize) -> Vec<Target> {
         Target {
             what: "cold, events on, to hakoniwa with all layers",
             goal: Goal::AtMost(0.30),
-            measured: of(&exit, "cold+events", "hakoniwa"),
+            measured: of(&exit, "cold-events", "hakoniwa"),
             bare: of(&exit, "mechanism", "hakoniwa").ok(),
         },
         Target {
             what: "cold, events on, to sandlock-core's run",
             goal: Goal::AtMost(1.0),
-            measured: of(&exit, "cold+events", "sandlock"),
+            measured: of(&exit, "cold-events", "sandlock"),
             bare: of(&exit, "mechanism", "sandlock").ok(),
         },
     ]
@@ -188,14 +188,14 @@ fn hosts(rounds: usize) -> Vec<Target> {
         &large.clone().only(&["hakoniwa", "reused", "template"]),
         fewer,
     );
-    let many = hold(&mounts.only(&["bwrap+filter", "reused", "template"]), fewer);
+    let many = hold(&mounts.only(&["bwrap-filter", "reused", "template"]), fewer);
     let threads = hold(
-        &threads.only(&["bwrap+filter", "reused", "mechanism"]),
+        &threads.only(&["bwrap-filter", "reused", "mechanism"]),
         (fewer / 4).max(3),
     );
     let rate = |key: &str| {
         let threads = threads.as_ref().map_err(String::clone)?;
-        Ok(threads.row(key)?.rate / threads.row("bwrap+filter")?.rate)
+        Ok(threads.row(key)?.rate / threads.row("bwrap-filter")?.rate)
     };
     vec![
         Target {
@@ -213,8 +213,8 @@ fn hosts(rounds: usize) -> Vec<Target> {
         Target {
             what: "reused sandbox to bubblewrap, host with 1,000 mounts",
             goal: Goal::AtMost(0.10),
-            measured: of(&many, "reused", "bwrap+filter"),
-            bare: of(&many, "template", "bwrap+filter").ok(),
+            measured: of(&many, "reused", "bwrap-filter"),
+            bare: of(&many, "template", "bwrap-filter").ok(),
         },
         Target {
             what: "8 threads, programs a second, to bubblewrap",
@@ -262,7 +262,7 @@ fn idle(density: &Result<Density, String>) -> Vec<Target> {
             goal: Goal::AtMost(0.5),
             measured: measured(&|density| {
                 let bubblewrap = density.bubblewrap.as_ref().map_err(String::clone)?;
-                Ok(density.sessions.memory / bubblewrap.memory)
+                Ok(density.sessions.memory() / bubblewrap.memory())
             }),
             bare: None,
         },
