@@ -65,10 +65,10 @@ impl Output {
         // The child has a table of descriptors of its own, and its end is the end of the pipe.
         drop(self.writer.take());
         let mut first = None;
-        if let Some(reader) = &self.reader {
-            if fd::read(reader.as_fd(), &mut [0])? == 1 {
-                first = Some(start.elapsed());
-            }
+        if let Some(reader) = &self.reader
+            && fd::read(reader.as_fd(), &mut [0])? == 1
+        {
+            first = Some(start.elapsed());
         }
         let exit = child.wait()?;
         match exit.code {

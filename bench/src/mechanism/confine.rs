@@ -99,7 +99,7 @@ impl Walls {
     /// The root with everything that can be shared, not yet the root.
     pub fn build(&self) -> Result<RawFd> {
         process::umask(0);
-        mount::propagation(c"/", libc::MS_REC as u64 | libc::MS_PRIVATE as u64)?;
+        mount::propagation(c"/", libc::MS_REC | libc::MS_PRIVATE)?;
         let root = tmpfs(c"755", NOTHING)?;
         for name in [c"dev", c"proc", c"tmp", c"home"] {
             mount::mkdirat(root, name, 0o755)?;
