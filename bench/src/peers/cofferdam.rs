@@ -8,6 +8,7 @@ use cofferdam_audit::{Entry, Sink, SinkError};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 type Made = Result<Box<dyn Peer>, String>;
@@ -193,6 +194,7 @@ fn cli(given: &Arc<Given>, record: bool) -> Made {
         cli,
         given: Arc::clone(given),
         record,
+        count: AtomicU64::new(0),
     }))
 }
 
@@ -200,6 +202,7 @@ struct Cli {
     cli: PathBuf,
     given: Arc<Given>,
     record: bool,
+    count: AtomicU64,
 }
 
 impl Peer for Cli {
@@ -213,9 +216,13 @@ impl Peer for Cli {
     fn run(&self, until: Until) -> Result<Duration, String> {
         let mut command = std::process::Command::new(&self.cli);
         command.arg("run").arg("--read").arg(&self.given.program);
-        if !self.record {
-            command.arg("--no-record");
-        }
+        // A new record each time, as without this option, but not among the user's own.
+        let count = self.count.fetch_add(1, Ordering::Relaxed);
+        let record = self.given.directory.join(format!("{count}.jsonl"));
+        match self.record {
+            true => command.arg("--record").arg(record),
+            false => command.arg("--no-record"),
+        };
         if !self.given.setting.network {
             command.args(["--network", "host"]);
         }
