@@ -1,6 +1,6 @@
 //! Contenders that take turns, and how their times are printed.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Rounds that are not counted, first.
 const WARM_UP: usize = 10;
@@ -14,14 +14,6 @@ pub struct Contender {
 }
 
 impl Contender {
-    /// One that is timed as a whole; it says whether it worked.
-    pub fn new(name: &'static str, mut run: impl FnMut() -> bool + 'static) -> Self {
-        Self::timing(name, move || {
-            let start = Instant::now();
-            run().then(|| start.elapsed())
-        })
-    }
-
     /// One that times itself.
     pub fn timing(name: &'static str, run: impl FnMut() -> Option<Duration> + 'static) -> Self {
         Self {
@@ -32,9 +24,14 @@ impl Contender {
     }
 
     fn percentile(&mut self, percent: usize) -> Duration {
-        self.times.sort_unstable();
-        self.times[(self.times.len() - 1) * percent / 100]
+        percentile(&mut self.times, percent)
     }
+}
+
+/// The time that so many percent are not above.
+pub fn percentile(times: &mut [Duration], percent: usize) -> Duration {
+    times.sort_unstable();
+    times[(times.len() - 1) * percent / 100]
 }
 
 /// Runs every contender once in each round, so that a change of the machine's speed meets all of them,

@@ -48,10 +48,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("cofferdam-cli", &["cofferdam"]),
     ("cofferdam-examples", &["cofferdam"]),
     ("cofferdam-tests", &["cofferdam"]),
-    // Gate and log are also measured without a sandbox around them.
+    // Gate, log, filter and the bare calls are also measured without a sandbox around them.
     (
         "bench",
-        &["cofferdam", "cofferdam-egress", "cofferdam-audit"],
+        &[
+            "cofferdam",
+            "cofferdam-sys",
+            "cofferdam-seccomp",
+            "cofferdam-egress",
+            "cofferdam-audit",
+        ],
     ),
 ];
 

@@ -1,0 +1,282 @@
+//! `targets [ROUNDS]`: what is aimed at, as ratios in one run, and what this machine gives. Information: the exit
+//! status is 0 unless `--check FACTOR` is given and a target is missed by more than that factor.
+
+use crate::compare::MOUNTS;
+use crate::contest::{Outcome, hold};
+use crate::density::{self, Density};
+use crate::report::Table;
+use crate::setting::{Setting, Until};
+use crate::steady::{self, Steady};
+
+/// One line.
+#[derive(Debug)]
+pub struct Target {
+    what: &'static str,
+    goal: Goal,
+    measured: Result<f64, String>,
+    /// What the bare mechanism gives in the same run.
+    bare: Option<f64>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Goal {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+impl Target {
+    /// How much too much, as a factor; at most 1 where it is reached.
+    fn missed_by(&self) -> Option<f64> {
+        let measured = *self.measured.as_ref().ok()?;
+        Some(match self.goal {
+            Goal::AtMost(goal) => measured / goal,
+            Goal::AtLeast(goal) => goal / measured,
+        })
+    }
+}
+
+/// Sessions that stand at once.
+const SESSIONS: usize = 1000;
+
+/// The size of a large host, in MiB.
+const LARGE: usize = 4096;
+
+/// Measures everything that a target speaks of.
+pub fn run(rounds: usize) -> Result<Vec<Target>, String> {
+    let steady = steady::run(rounds);
+    let density = density::run(SESSIONS);
+    let mut all = starts(rounds);
+    all.extend(hosts(rounds));
+    all.extend(running(&steady));
+    all.extend(idle(&density));
+    Ok(all)
+}
+
+/// The figures as a table.
+pub fn table(targets: &[Target]) -> Table {
+    let columns = ["target", "", "measured", "bare mechanism", "reached"];
+    let mut table = Table::new("targets", &columns);
+    let figure = |figure: f64| match figure {
+        figure if figure < 0.1 => format!("{figure:.3}"),
+        figure => format!("{figure:.2}"),
+    };
+    for target in targets {
+        let goal = match target.goal {
+            Goal::AtMost(goal) => format!("<= {goal}"),
+            Goal::AtLeast(goal) => format!(">= {goal}"),
+        };
+        let reached = match target.missed_by() {
+            None => "-".into(),
+            Some(by) if by <= 1.0 => "yes".into(),
+            Some(by) => format!("no, {by:.2} times it"),
+        };
+        let measured = target
+            .measured
+            .as_ref()
+            .map_or("-".into(), |measured| figure(*measured));
+        let bare = target.bare.map_or("".into(), figure);
+        table
+            .rows
+            .push(vec![target.what.into(), goal, measured, bare, reached]);
+        if let Err(why) = &target.measured {
+            table
+                .notes
+                .push(format!("not measured: {}: {why}", target.what));
+        }
+    }
+    table
+}
+
+/// Whether every target that was measured is reached, or missed by no more than this factor.
+pub fn holds(targets: &[Target], factor: f64) -> bool {
+    let missed = |target: &Target| target.missed_by().is_some_and(|by| by > factor);
+    !targets.iter().any(missed)
+}
+
+/// The ratio of two medians of a contest.
+fn of(outcome: &Result<Outcome, String>, key: &str, to: &str) -> Result<f64, String> {
+    let outcome = outcome.as_ref().map_err(String::clone)?;
+    Ok(outcome.row(key)?.median / outcome.row(to)?.median)
+}
+
+fn starts(rounds: usize) -> Vec<Target> {
+    let keys = [
+        "std",
+        "vfork",
+        "bwrap-filter",
+        "hakoniwa",
+        "sandlock",
+        "mechanism",
+        "template",
+        "cold-events",
+        "reused",
+        "session",
+    ];
+    let exit = hold(&Setting::default().only(&keys), rounds);
+    let first_byte = Setting {
+        until: Until::FirstByte,
+        ..Setting::default()
+    };
+    let first_byte = hold(&first_byte.only(&["std", "pool"]), rounds);
+    vec![
+        Target {
+            what: "cold, events on, to bubblewrap with a filter",
+            goal: Goal::AtMost(0.40),
+            measured: of(&exit, "cold-events", "bwrap-filter"),
+            bare: of(&exit, "mechanism", "bwrap-filter").ok(),
+        },
+        Target {
+            what: "reused sandbox to bubblewrap with a filter",
+            goal: Goal::AtMost(0.16),
+            measured: of(&exit, "reused", "bwrap-filter"),
+            bare: of(&exit, "template", "bwrap-filter").ok(),
+        },
+        Target {
+            what: "in a session to a raw vfork and exec",
+            goal: Goal::AtMost(1.9),
+            measured: of(&exit, "session", "vfork"),
+            bare: None,
+        },
+        Target {
+            what: "from the pool to std, first byte",
+            goal: Goal::AtMost(1.3),
+            measured: of(&first_byte, "pool", "std"),
+            bare: None,
+        },
+        Target {
+            what: "cold, events on, to hakoniwa with all layers",
+            goal: Goal::AtMost(0.30),
+            measured: of(&exit, "cold-events", "hakoniwa"),
+            bare: of(&exit, "mechanism", "hakoniwa").ok(),
+        },
+        Target {
+            what: "cold, events on, to sandlock-core's run",
+            goal: Goal::AtMost(1.0),
+            measured: of(&exit, "cold-events", "sandlock"),
+            bare: of(&exit, "mechanism", "sandlock").ok(),
+        },
+    ]
+}
+
+fn hosts(rounds: usize) -> Vec<Target> {
+    let fewer = (rounds / 3).max(3);
+    let large = Setting {
+        mib: LARGE,
+        ..Setting::default()
+    };
+    let mounts = Setting {
+        mounts: MOUNTS,
+        ..Setting::default()
+    };
+    let threads = Setting {
+        threads: 8,
+        ..Setting::default()
+    };
+    let size = |key: &str| {
+        // Two processes, which take turns so that a change of the machine's speed meets both.
+        let mut ratios = Vec::new();
+        for _ in 0..3 {
+            let small = hold(&Setting::default().only(&[key]), fewer)?
+                .row(key)?
+                .median;
+            ratios.push(hold(&large.clone().only(&[key]), fewer)?.row(key)?.median / small);
+        }
+        ratios.sort_by(f64::total_cmp);
+        Ok(ratios[1])
+    };
+    let large_hosts = hold(
+        &large.clone().only(&["hakoniwa", "reused", "template"]),
+        fewer,
+    );
+    let many = hold(&mounts.only(&["bwrap-filter", "reused", "template"]), fewer);
+    let threads = hold(
+        &threads.only(&["bwrap-filter", "reused", "mechanism"]),
+        (fewer / 4).max(3),
+    );
+    let rate = |key: &str| {
+        let threads = threads.as_ref().map_err(String::clone)?;
+        Ok(threads.row(key)?.rate / threads.row("bwrap-filter")?.rate)
+    };
+    vec![
+        Target {
+            what: "host of 4 GiB to host of 10 MiB, reused sandbox",
+            goal: Goal::AtMost(1.1),
+            measured: size("reused"),
+            bare: size("template").ok(),
+        },
+        Target {
+            what: "reused sandbox to hakoniwa, host of 4 GiB",
+            goal: Goal::AtMost(0.02),
+            measured: of(&large_hosts, "reused", "hakoniwa"),
+            bare: of(&large_hosts, "template", "hakoniwa").ok(),
+        },
+        Target {
+            what: "reused sandbox to bubblewrap, host with 1,000 mounts",
+            goal: Goal::AtMost(0.10),
+            measured: of(&many, "reused", "bwrap-filter"),
+            bare: of(&many, "template", "bwrap-filter").ok(),
+        },
+        Target {
+            what: "8 threads, programs a second, to bubblewrap",
+            goal: Goal::AtLeast(3.0),
+            measured: rate("reused"),
+            bare: rate("mechanism").ok(),
+        },
+    ]
+}
+
+fn running(steady: &Result<Steady, String>) -> Vec<Target> {
+    let table = [
+        (
+            "install",
+            "default filter: install to seccompiler's own compile",
+            0.15,
+        ),
+        ("getpid", "getpid under the filter", 1.2),
+        ("open+close", "open and close under the filter", 1.05),
+        ("git", "git status on 20,000 files, inside to outside", 1.05),
+        ("python3", "Python imports, inside to outside", 1.02),
+        ("gcc", "gcc, inside to outside", 1.03),
+        ("grep", "grep -r, inside to outside", 1.07),
+    ];
+    let target = |(key, what, goal)| Target {
+        what,
+        goal: Goal::AtMost(goal),
+        measured: match steady {
+            Ok(steady) => steady.line(key).map(steady::Line::ratio),
+            Err(why) => Err(why.clone()),
+        },
+        bare: None,
+    };
+    table.map(target).into()
+}
+
+fn idle(density: &Result<Density, String>) -> Vec<Target> {
+    let measured = |figure: &dyn Fn(&Density) -> Result<f64, String>| match density {
+        Ok(density) => figure(density),
+        Err(why) => Err(why.clone()),
+    };
+    vec![
+        Target {
+            what: "idle session, kernel included, to bubblewrap",
+            goal: Goal::AtMost(0.5),
+            measured: measured(&|density| {
+                let bubblewrap = density.bubblewrap.as_ref().map_err(String::clone)?;
+                Ok(density.sessions.memory() / bubblewrap.memory())
+            }),
+            bare: None,
+        },
+        Target {
+            what: "sessions that stand at once and each run a program",
+            goal: Goal::AtLeast(SESSIONS as f64),
+            measured: measured(&|density| Ok(density.alive as f64)),
+            bare: None,
+        },
+        Target {
+            what: "dropping 1,000 sessions, ms each",
+            goal: Goal::AtMost(0.3),
+            measured: measured(&|density| Ok(density.sessions.drop)),
+            bare: None,
+        },
+    ]
+}
