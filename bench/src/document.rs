@@ -36,6 +36,7 @@ pub fn run(options: &Options) -> Result<(), String> {
         let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
         let new = match mark {
             "machine" => machine(),
+            "compare" => format!("![bars](compare.svg)\n\n{}", tables.join("\n")),
             _ => tables.join("\n"),
         };
         text = replace(&text, mark, &new)?;
