@@ -102,7 +102,7 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
 }
 
 /// Whether processors are wanted by others: the load average, which an earlier contest adds about one to.
-fn busy() -> Option<f64> {
+pub fn busy() -> Option<f64> {
     let text = std::fs::read_to_string("/proc/loadavg").ok()?;
     let load: f64 = text.split_whitespace().next()?.parse().ok()?;
     let processors = std::thread::available_parallelism().map_or(1, usize::from);

@@ -2,7 +2,7 @@
 //! status is 0 unless `--check FACTOR` is given and a target is missed by more than that factor.
 
 use crate::compare::MOUNTS;
-use crate::contest::{Outcome, hold};
+use crate::contest::{Outcome, busy, hold};
 use crate::density::{self, Density};
 use crate::report::Table;
 use crate::setting::{Setting, Until};
@@ -51,6 +51,9 @@ const LARGE: usize = 4096;
 
 /// Measures everything that a target speaks of.
 pub fn run(rounds: usize) -> Result<Vec<Target>, String> {
+    if let Some(load) = busy() {
+        println!("the machine is busy (load average {load}): the figures will say little");
+    }
     let steady = steady::run(rounds);
     let density = density::run(SESSIONS);
     let mut all = starts(rounds);
