@@ -101,7 +101,7 @@ pub fn contests(options: &Options) -> Vec<(Setting, usize)> {
 
 /// The table of one contest.
 pub fn table(outcome: &Outcome) -> Table {
-    let mut columns = vec!["", "median", "p90", "to bubblewrap", "to std"];
+    let mut columns = vec!["", "median", "p90", "p10", "to bubblewrap", "to std"];
     let threads = outcome.setting.threads > 1;
     if threads {
         columns.push("programs/s");
@@ -118,6 +118,7 @@ pub fn table(outcome: &Outcome) -> Table {
             row.name.clone(),
             ms(row.median),
             ms(row.p90),
+            ms(row.p10),
             ratio(row.median, bubblewrap),
             ratio(row.median, std),
         ];
@@ -130,6 +131,11 @@ pub fn table(outcome: &Outcome) -> Table {
         "{} rounds, each contender once a round",
         outcome.rounds
     ));
+    if let Some(load) = outcome.busy {
+        table.notes.push(format!(
+            "the machine was busy (load average {load}): waits for a processor are in these figures"
+        ));
+    }
     for (key, why) in &outcome.absent {
         table.notes.push(format!("left out: {key}: {why}"));
     }

@@ -24,6 +24,9 @@ const EACH: usize = 4;
 pub struct Row {
     pub key: String,
     pub name: String,
+    /// Seconds: what a tenth of the programs did not take longer than. On a busy machine this is what is left of
+    /// a measure.
+    pub p10: f64,
     /// Seconds.
     pub median: f64,
     /// Seconds.
@@ -40,6 +43,8 @@ pub struct Outcome {
     pub rows: Vec<Row>,
     /// Who was left out, and why.
     pub absent: Vec<(String, String)>,
+    /// Programs that wanted a processor besides, as a load average, where they were more than half of the processors.
+    pub busy: Option<f64>,
 }
 
 impl Outcome {
@@ -63,6 +68,7 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
     };
     command.args(["contest", &setting.to_string(), &rounds.to_string()]);
     command.stderr(std::process::Stdio::inherit());
+    let busy = busy();
     let output = command
         .output()
         .map_err(|error| format!("{command:?}: {error}"))?;
@@ -74,14 +80,16 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
         rounds,
         rows: Vec::new(),
         absent: Vec::new(),
+        busy,
     };
     for line in String::from_utf8_lossy(&output.stdout).lines() {
         let words: Vec<&str> = line.split('\t').collect();
         let number = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
         match words[..] {
-            ["row", key, name, median, p90, rate] => outcome.rows.push(Row {
+            ["row", key, name, p10, median, p90, rate] => outcome.rows.push(Row {
                 key: key.into(),
                 name: name.into(),
+                p10: number(p10),
                 median: number(median),
                 p90: number(p90),
                 rate: number(rate),
@@ -91,6 +99,14 @@ pub fn hold(setting: &Setting, rounds: usize) -> Result<Outcome, String> {
         }
     }
     Ok(outcome)
+}
+
+/// Whether processors are wanted by others: the load average, which an earlier contest adds about one to.
+pub fn busy() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = text.split_whitespace().next()?.parse().ok()?;
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
+    (load > 1.0 + processors as f64 / 2.0).then_some(load)
 }
 
 /// A command of this program in a mount namespace of its own with so many mounts more.
@@ -140,9 +156,10 @@ pub fn main(setting: &Setting, rounds: usize) -> Result<(), String> {
     }
     for mut lane in lanes {
         println!(
-            "row\t{}\t{}\t{}\t{}\t{}",
+            "row\t{}\t{}\t{}\t{}\t{}\t{}",
             lane.key,
             lane.peer.name(),
+            percentile(&mut lane.times, 10).as_secs_f64(),
             percentile(&mut lane.times, 50).as_secs_f64(),
             percentile(&mut lane.times, 90).as_secs_f64(),
             1.0 / percentile(&mut lane.each, 50).as_secs_f64(),

@@ -1,6 +1,7 @@
 //! `document [ROUNDS]`: measures everything and puts the tables into the document, between its marks, and the plot
 //! beside it.
 
+use crate::contest::busy;
 use crate::report::Table;
 use crate::{Options, compare, density, steady, targets};
 use std::path::Path;
@@ -16,6 +17,7 @@ pub fn run(options: &Options) -> Result<(), String> {
     let text = std::fs::read_to_string(&file).map_err(said)?;
     std::fs::write(&file, &text).map_err(said)?;
     let rounds = options.rounds.unwrap_or(100);
+    let machine = machine();
     let outcomes = compare::run(&Options {
         rounds: Some(rounds),
         plot: Some(docs.join("compare.svg").to_string_lossy().into_owned()),
@@ -35,7 +37,8 @@ pub fn run(options: &Options) -> Result<(), String> {
     ] {
         let tables: Vec<String> = tables.iter().map(Table::markdown).collect();
         let new = match mark {
-            "machine" => machine(),
+            "machine" => machine.clone(),
+            "compare" => format!("![bars](compare.svg)\n\n{}", tables.join("\n")),
             _ => tables.join("\n"),
         };
         text = replace(&text, mark, &new)?;
@@ -58,8 +61,12 @@ fn machine() -> String {
         0 => "root",
         _ => "an ordinary user",
     };
+    let load = match busy() {
+        None => "quiet before".into(),
+        Some(load) => format!("BUSY before (load average {load}), so these figures say little"),
+    };
     format!(
-        "Linux {}, {processors} processors ({}), huge pages: {huge}, as {user}.\n",
+        "Linux {}, {processors} processors ({}), huge pages: {huge}, as {user}; {load}.\n",
         release.trim(),
         model.unwrap_or("unknown").trim(),
     )

@@ -1,7 +1,7 @@
 //! The bare mechanism, kept as a measure: the system calls that the walls are made of, one after another, with
 //! nothing prepared that depends on a policy, no init, no report, no error but a number.
 //!
-//! What each child does here it does in memory shared with this process (see [`Task`](crate::kernel::Task)).
+//! What each child does here it does in memory shared with this process (see [`Task`]).
 
 mod cold;
 mod confine;
