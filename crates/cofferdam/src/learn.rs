@@ -21,6 +21,8 @@
 mod collect;
 mod danger;
 mod fold;
+mod leads;
+mod links;
 mod propose;
 #[cfg(test)]
 mod tests;
@@ -168,7 +170,7 @@ impl Learning {
         &self.sandbox
     }
 
-    /// What its commands have used so far.
+    /// What its commands have used so far. To be asked when they have ended: what they change later is not known to it.
     pub fn observations(&self) -> Observations {
         self.collector.observations()
     }

@@ -1,6 +1,7 @@
 //! Who hears what a run uses, and keeps it: a bounded amount, whatever a program does.
 
 use super::danger;
+use super::links;
 use super::used::{Before, Observations, Used};
 use cofferdam_seccomp::Arch;
 use cofferdam_spawn::{Access, Exec, Intent, Observer, Refused};
@@ -48,9 +49,19 @@ impl Collector {
         }))
     }
 
-    /// All that was heard so far.
+    /// All that was heard so far, and what is there now: a program may have put links or sockets in the place of files.
     pub(super) fn observations(&self) -> Observations {
-        self.lock().all.clone()
+        let mut all = self.lock().all.clone();
+        for (path, used) in &mut all.files {
+            let now = std::fs::metadata(path);
+            used.is_socket = now.is_ok_and(|data| data.file_type().is_socket());
+        }
+        let named = all.files.keys().map(PathBuf::as_path);
+        let real = all.files.values();
+        let real = real.filter_map(|used| used.leads_to.as_deref());
+        let own = [all.workspace.as_path()];
+        all.links = links::find(named.chain(real).chain(own));
+        all
     }
 
     /// A name was looked up.
@@ -73,6 +84,26 @@ impl Collector {
         }
     }
 
+    /// A process names a file.
+    pub(super) fn used(&self, pid: u32, path: &Path, intent: Intent) {
+        let mut state = self.lock();
+        let program = state.program(pid);
+        // init starts what the program's word is, and uses files only for itself.
+        if program.is_none() && intent != Intent::Execute {
+            return;
+        }
+        state.note(path, intent, program.as_deref());
+        if intent == Intent::Execute
+            && let Some(interpreter) = interpreter(path)
+        {
+            // The kernel opens it, not the program.
+            state.note(&interpreter, Intent::Execute, program.as_deref());
+        }
+        if intent == Intent::Execute {
+            state.programs.remove(&pid);
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -92,22 +123,7 @@ impl Observer for Collector {
     }
 
     fn access(&self, access: &Access) {
-        let mut state = self.lock();
-        let program = state.program(access.pid);
-        // init starts what the program's word is, and uses files only for itself.
-        if program.is_none() && access.intent != Intent::Execute {
-            return;
-        }
-        state.note(&access.path, access.intent, program.as_deref());
-        if access.intent == Intent::Execute
-            && let Some(interpreter) = interpreter(&access.path)
-        {
-            // The kernel opens it, not the program.
-            state.note(&interpreter, Intent::Execute, program.as_deref());
-        }
-        if access.intent == Intent::Execute {
-            state.programs.remove(&access.pid);
-        }
+        self.used(access.pid, &access.path, access.intent);
     }
 }
 
@@ -173,22 +189,20 @@ impl State {
 
 /// What is at a path now, before the call that names it is carried out.
 fn look(path: &Path, makes: bool) -> Option<Used> {
-    let Ok(data) = std::fs::metadata(path) else {
-        if !makes {
-            return None;
+    let before = match std::fs::metadata(path) {
+        Ok(data) => kind(&data),
+        Err(_) if makes => {
+            let mut above = path.ancestors().skip(1);
+            Before::Nothing(above.find(|above| above.is_dir())?.to_owned())
         }
-        let mut above = path.ancestors().skip(1);
-        let above = above.find(|above| above.is_dir())?;
-        return Some(Used {
-            before: Before::Nothing(above.to_owned()),
-            ..Used::default()
-        });
+        Err(_) => return None,
     };
-    let leads_to = path.canonicalize().ok().filter(|real| real != path);
+    // What is to be made is made where links lead, too.
+    let way = links::follow(path, links::on_host)?;
     Some(Used {
-        before: kind(&data),
-        link: leads_to.as_ref().and_then(|_| first_link(path)),
-        leads_to,
+        before,
+        link: way.links.into_iter().next(),
+        leads_to: Some(way.real).filter(|real| real != path),
         ..Used::default()
     })
 }
@@ -200,13 +214,6 @@ fn kind(data: &Metadata) -> Before {
         kind if kind.is_file() && data.permissions().mode() & 0o6000 != 0 => Before::SetUserId,
         _ => Before::File,
     }
-}
-
-fn first_link(path: &Path) -> Option<PathBuf> {
-    let mut above: Vec<&Path> = path.ancestors().collect();
-    above.reverse();
-    let link = above.into_iter().find(|one| one.is_symlink())?;
-    Some(link.to_owned())
 }
 
 /// The interpreter that the first line of a script names (execve(2), "Interpreter scripts").

@@ -1,5 +1,6 @@
 //! What is not proposed, whatever a run has used: why, and what to do instead.
 
+use super::{fold, view};
 use cofferdam_policy::DangerousNames;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
@@ -11,6 +12,11 @@ pub(super) struct Warning {
     pub why: String,
     pub instead: &'static str,
 }
+
+/// Directories for temporary files: every sandbox has its own.
+pub(super) const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
+
+const SEE_TO: &str = "see where it leads, and name that";
 
 /// Names of a home that hold keys, tokens, passwords or what a person did.
 struct Group {
@@ -207,11 +213,9 @@ pub(super) fn of_reading(path: &Path, home: &Path) -> Option<Warning> {
         parts.find_map(|part| find(PRIVATE, part))
     };
     let of_other = || {
-        let base = ["/root", "/home"]
-            .into_iter()
-            .find(|base| path.starts_with(base))?;
-        let is_own = path.starts_with(home) || home.starts_with(path) || path == Path::new(base);
-        (!is_own).then(|| Warning {
+        let is_home = path.starts_with("/root") || path.starts_with("/home");
+        let is_own = path.starts_with(home) || home.starts_with(path) || path == Path::new("/home");
+        (is_home && !is_own).then(|| Warning {
             why: "it is in another user's home".into(),
             instead: "copy what is needed into the workspace",
         })
@@ -223,12 +227,93 @@ pub(super) fn of_reading(path: &Path, home: &Path) -> Option<Warning> {
             instead: "leave it out: a device is the kernel's driver, reached without any wall",
         })
     };
+    let service = || {
+        // The host's is not in a run that is learned from, so nothing there was used.
+        let is_hidden =
+            path.starts_with("/run") && !view::RUN.iter().any(|shown| path.starts_with(shown));
+        is_hidden.then(|| Warning {
+            why: "it is of the host's services, which may keep keys and passwords there".into(),
+            instead: "forward one service if it is safe to give (`cofferdam run --forward`)",
+        })
+    };
     let of_system = find(SYSTEM, path);
     of_system
         .or(private)
         .or_else(anywhere)
         .or_else(of_other)
         .or_else(device)
+        .or_else(service)
+}
+
+/// Why a path is not given that links lead to another: as for that one, and where a name is to hide it.
+pub(super) fn of_link(path: &Path, real: &Path, written: bool, home: &Path) -> Option<Warning> {
+    let leads_into = |place: &Path| real.starts_with(place) && !path.starts_with(place);
+    let dangerous = match written {
+        true => of_writing(real, home),
+        false => of_reading(real, home),
+    };
+    let (why, instead) = match () {
+        () if dangerous.is_some() => return dangerous,
+        () if is_below(real, home) => (
+            "a link leads to where keys, tokens or passwords are",
+            "name the files that are needed",
+        ),
+        () if fold::is_wide(real, home) => (
+            "a link leads to what is too much to give",
+            "name the files that are needed",
+        ),
+        () if leads_into(home) => (
+            "a link leads into the home, which this name does not tell",
+            "name where it leads, if that is to be given",
+        ),
+        () if TEMPORARY.iter().any(|place| leads_into(Path::new(place))) => (
+            "a link leads to temporary files, which any program may replace",
+            "copy what is needed into the workspace",
+        ),
+        () if ["/proc", "/sys"].iter().any(|of| real.starts_with(of)) => (
+            "a link leads to files of the kernel",
+            "leave it out: programs go on without it",
+        ),
+        () => return None,
+    };
+    Some(Warning {
+        why: why.into(),
+        instead,
+    })
+}
+
+/// Why a path is not given of which a part was replaced by a link.
+pub(super) fn of_change() -> Warning {
+    Warning {
+        why: "it leads elsewhere than when it was used".into(),
+        instead: SEE_TO,
+    }
+}
+
+/// Why a path is not given that what is given for writing leads to or holds.
+pub(super) fn of_change_to_come() -> Warning {
+    Warning {
+        why:
+            "it leads through what is given for writing, so a program could make it lead elsewhere"
+                .into(),
+        instead: "name where it leads, outside of what is written to",
+    }
+}
+
+/// Why the workspace is given by no other name, nor what it is in.
+pub(super) fn of_workspace() -> Warning {
+    Warning {
+        why: "the workspace is in it, of which not all is to be written".into(),
+        instead: "name what is needed beside the workspace",
+    }
+}
+
+/// Why a path is not given of which it cannot be told where it leads.
+pub(super) fn of_unknown() -> Warning {
+    Warning {
+        why: "where it leads cannot be told: there are too many links, or directories that cannot be searched".into(),
+        instead: SEE_TO,
+    }
 }
 
 /// The names that programs outside obey.

@@ -77,8 +77,8 @@ pub(super) struct Entry {
     pub connected: bool,
     /// It is a directory whose names were asked for.
     pub listed: bool,
-    /// A link leads to it, so it is given under this name and no other.
-    pub pinned: bool,
+    /// A link is on the way to it, so it is given under this name and no other: where it led when it was used.
+    pub leads_to: BTreeSet<PathBuf>,
     /// How many files.
     pub files: usize,
     /// How many of them were made.
@@ -90,12 +90,12 @@ pub(super) struct Entry {
 pub(super) type Entries = BTreeMap<PathBuf, Entry>;
 
 impl Entry {
+    /// Adds what is given by the same path or below it; where that leads is kept apart.
     pub(super) fn add(&mut self, other: &Entry) {
         self.written |= other.written;
         self.executed |= other.executed;
         self.connected |= other.connected;
         self.listed |= other.listed;
-        self.pinned |= other.pinned;
         self.files += other.files;
         self.made += other.made;
         self.by.extend(other.by.iter().cloned());
@@ -105,10 +105,14 @@ impl Entry {
 /// Whether a directory is too much to give.
 pub(super) fn is_wide(path: &Path, home: &Path) -> bool {
     let parent = path.parent().unwrap_or(path);
-    TREES.iter().any(|tree| path == Path::new(tree))
+    is_tree(path, home)
         || PARENTS.iter().any(|tree| parent == Path::new(tree))
-        || home.starts_with(path)
         || OF_HOME.iter().any(|name| path == home.join(name))
+}
+
+/// Whether it is one of those that are a directory whatever was heard of them.
+pub(super) fn is_tree(path: &Path, home: &Path) -> bool {
+    TREES.iter().any(|tree| path == Path::new(tree)) || home.starts_with(path)
 }
 
 /// The cache that a path lies in.
@@ -130,11 +134,14 @@ pub(super) fn cache(path: &Path, home: &Path) -> Option<PathBuf> {
 
 /// Folds paths: those below another that gives as much go, and many of one directory become it where that is
 /// narrow, and gives nothing dangerous.
-pub(super) fn fold(mut entries: Entries, home: &Path) -> Entries {
+pub(super) fn fold(mut entries: Entries, home: &Path, workspace: &Path) -> Entries {
     loop {
         entries = covered(entries);
         let mut counts: BTreeMap<(PathBuf, bool), usize> = BTreeMap::new();
-        for (path, entry) in entries.iter().filter(|(_, entry)| !entry.pinned) {
+        for (path, entry) in entries
+            .iter()
+            .filter(|(_, entry)| entry.leads_to.is_empty())
+        {
             if let Some(parent) = path.parent() {
                 *counts
                     .entry((parent.to_owned(), entry.written))
@@ -144,7 +151,9 @@ pub(super) fn fold(mut entries: Entries, home: &Path) -> Entries {
         let full: BTreeSet<(PathBuf, bool)> = counts
             .into_iter()
             .filter(|((directory, written), count)| {
-                *count >= MANY && can_be_whole(directory, *written, home)
+                *count >= MANY
+                    && !workspace.starts_with(directory)
+                    && can_be_whole(directory, *written, home)
             })
             .map(|(key, _)| key)
             .collect();
@@ -155,11 +164,10 @@ pub(super) fn fold(mut entries: Entries, home: &Path) -> Entries {
         for (path, entry) in entries {
             let parent = path.parent().unwrap_or(&path).to_owned();
             let key = (parent, entry.written);
-            let place = match full.contains(&key) && !entry.pinned {
-                true => key.0,
-                false => path,
-            };
-            folded.entry(place).or_default().add(&entry);
+            match full.contains(&key) && entry.leads_to.is_empty() {
+                true => folded.entry(key.0).or_default().add(&entry),
+                false => put(&mut folded, path, entry),
+            }
         }
         entries = folded;
     }
@@ -185,8 +193,15 @@ fn covered(entries: Entries) -> Entries {
         });
         match above.next().map(Path::to_owned) {
             Some(above) => kept.entry(above).or_default().add(&entry),
-            None => kept.entry(path).or_default().add(&entry),
+            None => put(&mut kept, path, entry),
         }
     }
     kept
+}
+
+/// Adds what is given by a path, with where that leads.
+pub(super) fn put(entries: &mut Entries, path: PathBuf, entry: Entry) {
+    let known = entries.entry(path).or_default();
+    known.add(&entry);
+    known.leads_to.extend(entry.leads_to);
 }

@@ -36,9 +36,6 @@ pub(super) struct Proposal {
     pub odd: BTreeSet<PathBuf>,
 }
 
-/// Directories for temporary files: every sandbox has its own.
-const TEMPORARY: [&str; 3] = ["/tmp", "/var/tmp", "/dev/shm"];
-
 /// Files in a home that tools make anew in a home that is empty.
 const MADE_ANEW: [&str; 5] = [
     ".cargo/.crates.toml",
@@ -54,28 +51,44 @@ pub(super) fn propose(all: &Observations) -> Proposal {
         proposal.add(all, path, used);
     }
     let both = std::mem::take(&mut proposal.read);
-    let folded = fold::fold(both, &all.home);
-    for (path, entry) in folded {
-        match entry.written {
-            true => proposal.write.insert(path, entry),
-            false => proposal.read.insert(path, entry),
-        };
-    }
+    proposal.settle(all, fold::fold(both, &all.home, &all.workspace));
     proposal
 }
 
 impl Proposal {
     fn add(&mut self, all: &Observations, named: &Path, used: &Used) {
+        // A link is removed itself, and not what it leads to.
+        if used.removed && used.link.as_deref() == Some(named) {
+            let removed = Used {
+                removed: true,
+                before: match &used.before {
+                    Before::Nothing(above) => Before::Nothing(above.clone()),
+                    _ => Before::File,
+                },
+                by: used.by.clone(),
+                ..Used::default()
+            };
+            self.add(all, named, &removed);
+            if used.read || used.written || used.executed || used.connected {
+                let rest = Used {
+                    removed: false,
+                    ..used.clone()
+                };
+                self.add(all, named, &rest);
+            }
+            return;
+        }
         // A link that lies in what is given anyway leads on inside as well; any other one has to be given by its name.
         let given = |path: &Path| {
             path.starts_with(&all.workspace) || all.is_of_system(path) || all.is_of_toolchains(path)
         };
         let path = match (&used.leads_to, &used.link) {
-            (Some(real), Some(link)) if given(link) || all.is_new(named) => real.as_path(),
+            (Some(real), Some(link)) if given(link) || all.is_new(link) => real.as_path(),
             _ => named,
         };
         let real = used.leads_to.as_deref().unwrap_or(path);
-        if real.starts_with("/proc") {
+        let is_own = |path| danger::is_own_device(path);
+        if real.starts_with("/proc") || is_own(path) || is_own(real) {
             return;
         }
         if real.starts_with("/sys") {
@@ -85,12 +98,17 @@ impl Proposal {
         if real.starts_with(&all.workspace) {
             return self.in_workspace(all, real, used);
         }
-        if !is_readable(path) {
+        if !is_readable(path) || !is_readable(real) {
             self.odd.insert(path.to_owned());
             return;
         }
-        if all.is_new(path) {
-            return self.made(all, path, used);
+        let directory = match &used.before {
+            _ if all.is_new(path) => Some(all.before(path)),
+            Before::Nothing(above) => Some(as_far_above(path, named, above).to_owned()),
+            _ => None,
+        };
+        if let Some(directory) = directory {
+            return self.made(all, path, real, &directory, used);
         }
         // A name is removed from the directory that it is in.
         let (path, real) = match (used.removed, path.parent(), real.parent()) {
@@ -107,7 +125,9 @@ impl Proposal {
                 let listed = all.files.get(parent).is_some_and(|used| used.read);
                 listed && fold::is_wide(parent, &all.home)
             });
-            if !is_usual && !is_listed && !all.workspace.starts_with(path) {
+            let is_harmless = danger::of_reading(path, &all.home).is_none()
+                && danger::of_reading(real, &all.home).is_none();
+            if !is_usual && !is_listed && is_harmless && !all.workspace.starts_with(path) {
                 self.asked.insert(path.to_owned());
             }
             return;
@@ -117,12 +137,11 @@ impl Proposal {
             executed: used.executed,
             connected: used.connected,
             listed: used.before == Before::Directory && used.read,
-            pinned: used.leads_to.is_some() && path == named,
             files: 1,
-            made: 0,
             by: used.by.clone(),
+            ..Entry::default()
         };
-        if used.connected || used.before == Before::Socket {
+        if used.connected || all.is_socket(named) {
             let warning = danger::of_socket(path);
             self.not_read.insert(path.to_owned(), (warning, entry));
             return;
@@ -133,14 +152,15 @@ impl Proposal {
             self.not_read.insert(path.to_owned(), (warning, entry));
             return;
         }
-        if !written && all.is_of_system(real) || danger::is_own_device(real) {
+        if !written && all.is_of_system(real) {
             return;
         }
         // The home is a directory, whatever was heard of it, and so are those that a sandbox has of its own.
         let is_directory = used.before == Before::Directory
             || used.removed
-            || all.home.starts_with(path)
-            || is_temporary(path);
+            || [path, real]
+                .iter()
+                .any(|path| fold::is_tree(path, &all.home) || is_temporary(path));
         let cache = fold::cache(path, &all.home);
         if !written && all.is_of_toolchains(real) {
             self.toolchains += 1;
@@ -150,46 +170,40 @@ impl Proposal {
             self.home += 1;
             return;
         }
-        if is_directory && (fold::is_wide(path, &all.home) || all.workspace.starts_with(path)) {
+        let is_wide = |path| fold::is_wide(path, &all.home) || all.workspace.starts_with(path);
+        if is_directory && (is_wide(path) || is_wide(real)) {
             // Made if it is not there, as `mkdir -p` does, or its names listed.
             if !all.workspace.starts_with(path) && !is_temporary(path) {
                 self.wide.insert(path.to_owned());
             }
             return;
         }
-        let path = cache.unwrap_or_else(|| path.to_owned());
-        self.give(all, path, real, is_directory, entry);
+        let place = cache.unwrap_or_else(|| path.to_owned());
+        let real = as_far_above(real, path, &place);
+        self.give(all, place, real, entry);
     }
 
     /// Gives a path, or says why not.
-    fn give(&mut self, all: &Observations, path: PathBuf, real: &Path, whole: bool, entry: Entry) {
+    fn give(&mut self, all: &Observations, path: PathBuf, real: &Path, mut entry: Entry) {
         let home = &all.home;
-        let (list, warning) = match entry.written {
-            true => {
-                let warning =
-                    danger::of_writing(&path, home).or_else(|| danger::of_writing(real, home));
-                (&mut self.not_written, warning)
-            }
-            false => {
-                let warning =
-                    danger::of_reading(&path, home).or_else(|| danger::of_reading(real, home));
-                (&mut self.not_read, warning)
-            }
+        let warning = match entry.written {
+            true => danger::of_writing(&path, home),
+            false => danger::of_reading(&path, home),
         };
         let holds = || {
-            (whole && danger::is_below(&path, home)).then(|| Warning {
+            danger::is_below(&path, home).then(|| Warning {
                 why: "there are keys, tokens or passwords in it".into(),
                 instead: "name the files that are needed",
             })
         };
-        match warning.or_else(holds) {
-            Some(warning) => {
-                list.entry(path)
-                    .or_insert((warning, Entry::default()))
-                    .1
-                    .add(&entry);
+        let is_link = real != path;
+        let of_link = || danger::of_link(&path, real, entry.written, home).filter(|_| is_link);
+        match warning.or_else(holds).or_else(of_link) {
+            Some(warning) => self.withhold(path, entry, warning),
+            None => {
+                entry.leads_to.extend(is_link.then(|| real.to_owned()));
+                fold::put(&mut self.read, path, entry);
             }
-            None => self.read.entry(path).or_default().add(&entry),
         }
     }
 
@@ -229,10 +243,15 @@ impl Proposal {
         }
     }
 
-    /// What was made where nothing was.
-    fn made(&mut self, all: &Observations, path: &Path, used: &Used) {
-        let directory = all.before(path);
-        let directory = directory.as_path();
+    /// What was made where nothing was, below a directory that was there.
+    fn made(
+        &mut self,
+        all: &Observations,
+        path: &Path,
+        real: &Path,
+        directory: &Path,
+        used: &Used,
+    ) {
         if is_temporary(directory) {
             self.temporary += 1;
             return;
@@ -261,7 +280,7 @@ impl Proposal {
             }
             return;
         }
-        if fold::is_wide(directory, &all.home) {
+        if fold::is_wide(directory, &all.home) || all.workspace.starts_with(directory) {
             self.wide.insert(directory.to_owned());
             return;
         }
@@ -271,21 +290,31 @@ impl Proposal {
         let entry = Entry {
             written: true,
             executed: used.executed,
-            connected: false,
-            listed: false,
-            pinned: false,
             files: 1,
             made: 1,
             by: used.by.clone(),
+            ..Entry::default()
         };
         // What it is called may be what is dangerous about it.
-        let (path, whole) = match danger::of_writing(path, &all.home) {
-            Some(_) => (path.to_owned(), false),
-            None => (place, true),
-        };
-        let real = path.clone();
-        self.give(all, path, &real, whole, entry);
+        let of_name = |path: &Path| danger::of_writing(path, &all.home).is_some();
+        match of_name(path) || of_name(real) {
+            true => self.give(all, path.to_owned(), real, entry),
+            false => {
+                let real = as_far_above(real, path, &place);
+                self.give(all, place, real, entry);
+            }
+        }
     }
+}
+
+/// Of the path that `below` leads to, the directory that is as far above it as `directory` is above `below`: where that
+/// leads, but for a link between the two, for which it is the directory that the path is in.
+fn as_far_above<'a>(real: &'a Path, below: &Path, directory: &Path) -> &'a Path {
+    let rest = below.strip_prefix(directory).ok();
+    let above = rest
+        .filter(|rest| real.ends_with(rest))
+        .and_then(|rest| real.ancestors().nth(rest.components().count()));
+    above.or_else(|| real.parent()).unwrap_or(real)
 }
 
 /// Whether a path is a name at any depth, or lies in one.
@@ -302,7 +331,7 @@ fn is_in(path: &Path, name: &Path) -> bool {
 }
 
 fn is_temporary(path: &Path) -> bool {
-    TEMPORARY
+    danger::TEMPORARY
         .iter()
         .any(|directory| path == Path::new(directory))
 }

@@ -1,6 +1,8 @@
 //! Tests of what is proposed, against whole texts that are kept beside them. With `COFFERDAM_GOLDEN` set they are
 //! written anew, to be looked at.
 
+mod links;
+
 use super::used::{Before, Observations, Used};
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -299,6 +301,27 @@ fn nothing_wide_is_ever_given() {
     for directory in wide {
         assert!(!given.contains(&format!("\"{directory}\",")), "{given:?}");
     }
+}
+
+#[test]
+fn what_the_workspace_is_in_is_not_given() {
+    let mut all = observations();
+    all.workspace = "/data/sub/project".into();
+    for number in 0..9 {
+        make(&mut all, &format!("/data/sub/new{number}"), "/data/sub");
+        write(&mut all, &format!("/data/sub/old{number}"));
+        read(&mut all, &format!("/data/set{number}"));
+    }
+    let given = lines(&all);
+    assert!(
+        given.contains(&"\"/data/sub/old8\",".to_owned()),
+        "{given:?}"
+    );
+    assert!(given.contains(&"\"/data/set8\",".to_owned()), "{given:?}");
+    for directory in ["/data", "/data/sub"] {
+        assert!(!given.contains(&format!("\"{directory}\",")), "{given:?}");
+    }
+    assert!(learn(&all).contains("#   \"/data/sub\"\n"));
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What a run used: facts, and nothing of what is made of them.
 
+use super::links::{self, Met, Way};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,9 @@ pub struct Observations {
     pub toolchains: Vec<PathBuf>,
     /// The files it named that were there or that it made, by their absolute path inside.
     pub files: BTreeMap<PathBuf, Used>,
+    /// The symbolic links on the way to these files and to what they led to, as they were when this was asked for: where
+    /// each lies, and what it says; `None` where that cannot be told.
+    pub links: BTreeMap<PathBuf, Option<PathBuf>>,
     /// The calls it was refused, with how often.
     pub refused: BTreeMap<String, u64>,
     /// The names it looked up.
@@ -47,9 +51,11 @@ pub struct Used {
     pub connected: bool,
     /// What it was when it was first named.
     pub before: Before,
-    /// Where symbolic links lead from here, if there are any on the way.
+    /// A socket was there when this was asked for.
+    pub is_socket: bool,
+    /// Where symbolic links led from here when it was first named, if there were any on the way.
     pub leads_to: Option<PathBuf>,
-    /// The first symbolic link on the way.
+    /// The first symbolic link on that way.
     pub link: Option<PathBuf>,
     /// Names of the programs that used it, a few.
     pub by: BTreeSet<String>,
@@ -90,6 +96,25 @@ impl Observations {
             directory = above;
         }
         directory.to_owned()
+    }
+
+    /// Where it leads now; `None` where that cannot be told.
+    pub(super) fn way(&self, path: &Path) -> Option<Way> {
+        links::follow(path, |at| match self.links.get(at) {
+            Some(text) => text.clone().map(Met::Link),
+            None => Some(Met::Other),
+        })
+    }
+
+    /// Whether no link is on the way there now.
+    pub(super) fn is_plain(&self, path: &Path) -> bool {
+        self.way(path).is_some_and(|way| way.links.is_empty())
+    }
+
+    /// Whether it was a socket, or became one.
+    pub(super) fn is_socket(&self, path: &Path) -> bool {
+        let used = self.files.get(path);
+        used.is_some_and(|used| used.is_socket || used.before == Before::Socket)
     }
 
     fn above_new(&self, path: &Path) -> Option<&Path> {

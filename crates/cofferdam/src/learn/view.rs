@@ -21,7 +21,7 @@ pub(super) const OWN_ETC: [&str; 5] = [
 ];
 
 /// Links and programs below `/run` that hold no sockets (NixOS).
-const RUN: [&str; 3] = [
+pub(super) const RUN: [&str; 3] = [
     "/run/current-system",
     "/run/booted-system",
     "/run/opengl-driver",

@@ -119,7 +119,17 @@ fn files(all: &Observations, proposal: &Proposal, text: &mut Text) {
             files_of(written)
         ),
     );
-    text.line(&format!("workspace = {}", quote(&all.workspace)));
+    let workspace = quote(&all.workspace);
+    if all.is_plain(&all.workspace) {
+        text.line(&format!("workspace = {workspace}"));
+    } else {
+        text.note(
+            "",
+            "Not given: a directory above it was replaced, so that it leads elsewhere now. Instead: see where it leads.",
+        );
+        text.line(&format!("# workspace = {workspace}"));
+        text.dangerous.push(all.workspace.display().to_string());
+    }
     if !proposal.protected.is_empty() {
         text.note(
             "",

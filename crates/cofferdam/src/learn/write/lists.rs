@@ -116,9 +116,16 @@ fn used(entry: &Entry) -> String {
         true => String::new(),
         false => format!(" by {}", by.join(", ")),
     };
+    // A name is to be judged by where it leads.
+    let leads_to = entry.leads_to.iter().next();
+    let leads_to = leads_to.map_or_else(String::new, |real| {
+        format!("; leads to {}", escape(&real.to_string_lossy()))
+    });
     match entry.files {
-        1 if entry.listed && !entry.written => format!("listed{by}, and all below it given"),
-        1 if entry.made == 0 => format!("{how}{by}"),
-        count => format!("{} {how}{by}", files_of(count)),
+        1 if entry.listed && !entry.written => {
+            format!("listed{by}, and all below it given{leads_to}")
+        }
+        1 if entry.made == 0 => format!("{how}{by}{leads_to}"),
+        count => format!("{} {how}{by}{leads_to}", files_of(count)),
     }
 }
