@@ -114,8 +114,11 @@ pub fn are_noticed(base: &Path) {
         gone();
     }
     if let Some(limited) = ground::limited() {
-        // The watcher of its groups stays, as long as this process.
-        drop(limited.start().expect("a session"));
+        // The watcher of its groups stays, as long as this process; and the template, which the second session makes, as
+        // long as the sandbox.
+        for _ in 0..2 {
+            drop(limited.start().expect("a session"));
+        }
         let before = Inventory::settled(base, SETTLING);
         let session = limited.start().expect("a session");
         let left = before.left_in(&Inventory::take(base), SPAWNS);
