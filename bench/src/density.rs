@@ -158,27 +158,20 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
         command.args(&arguments).arg("wait").stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     };
-    let end = |mut child: Child| {
-        let _ = child.kill();
-        let _ = child.wait();
-    };
-    end(spawn().map_err(|error| format!("bwrap (apt-get install bubblewrap): {error}"))?);
+    // What is made once is not counted.
+    let first = spawn().map_err(|error| format!("bwrap (apt-get install bubblewrap): {error}"))?;
+    let first = [first];
+    await_programs(&first);
+    let pids = family(first[0].id());
+    first.into_iter().for_each(end);
+    gone(&pids)?;
     let before = kernel();
     let start = Instant::now();
     let mut all = Vec::new();
     while all.len() < count && start.elapsed() < LONGEST && memory::available() > SPARE {
         all.push(spawn().map_err(|error| error.to_string())?);
     }
-    // A start is not told, so the time of the last is that of all.
-    let families = || {
-        all.iter()
-            .map(|child| family(child.id()).len())
-            .collect::<Vec<_>>()
-    };
-    let waiting = Instant::now();
-    while families().iter().any(|&family| family < 3) && waiting.elapsed() < LONGEST {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    await_programs(&all);
     let started = start.elapsed();
     let pids: Vec<u32> = all.iter().flat_map(|child| family(child.id())).collect();
     let mut each = Each {
@@ -193,6 +186,22 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
     each.start = started.as_secs_f64() * 1e3 / each.count.max(1) as f64;
     gone(&pids)?;
     Ok(each)
+}
+
+/// Waits until the program of each runs: a start is not told, and one that is killed before would leave its inside.
+fn await_programs(all: &[Child]) {
+    let start = Instant::now();
+    // The monitor, the init, the program.
+    let runs = |child: &Child| family(child.id()).len() >= 3;
+    while !all.iter().all(runs) && start.elapsed() < LONGEST {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Ends a sandbox, which dies with its monitor.
+fn end(mut child: Child) {
+    let _ = child.kill();
+    let _ = child.wait();
 }
 
 /// A process and its descendants.
