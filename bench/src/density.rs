@@ -20,7 +20,7 @@ const SPARE: u64 = 1024 * 1024;
 
 /// bubblewrap's sandboxes, for so many of ours one. They come first, and what they leave in the kernel's half-empty
 /// slabs is used again, so they must be few.
-const FEWER: usize = 20;
+const FEWER: usize = 10;
 
 /// Figures for each.
 #[derive(Clone, Debug, Default)]
@@ -191,16 +191,21 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
 /// Waits until the program of each runs: a start is not told, and one that is killed before would leave its inside.
 fn await_programs(all: &[Child]) {
     let start = Instant::now();
-    // The monitor, the init, the program.
-    let runs = |child: &Child| family(child.id()).len() >= 3;
+    let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    let is_program = |pid| name(pid).is_ok_and(|name| name.trim_end() == peers::STARTED);
+    let runs = |child: &Child| family(child.id()).into_iter().any(is_program);
     while !all.iter().all(runs) && start.elapsed() < LONGEST {
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// Ends a sandbox, which dies with its monitor.
+/// Ends a sandbox and waits for all of it: its init, with which the program ends, and then its monitor. What dies
+/// with its parent by the kernel's word alone does not always.
 fn end(mut child: Child) {
-    let _ = child.kill();
+    match family(child.id())[..] {
+        [_, init, ..] => crate::kernel::kill(init),
+        _ => drop(child.kill()),
+    }
     let _ = child.wait();
 }
 
