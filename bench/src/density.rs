@@ -20,7 +20,7 @@ const SPARE: u64 = 1024 * 1024;
 
 /// bubblewrap's sandboxes, for so many of ours one. They come first, and what they leave in the kernel's half-empty
 /// slabs is used again, so they must be few.
-const FEWER: usize = 20;
+const FEWER: usize = 10;
 
 /// Figures for each.
 #[derive(Clone, Debug, Default)]
@@ -158,27 +158,20 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
         command.args(&arguments).arg("wait").stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn()
     };
-    let end = |mut child: Child| {
-        let _ = child.kill();
-        let _ = child.wait();
-    };
-    end(spawn().map_err(|error| format!("bwrap (apt-get install bubblewrap): {error}"))?);
+    // What is made once is not counted.
+    let first = spawn().map_err(|error| format!("bwrap (apt-get install bubblewrap): {error}"))?;
+    let first = [first];
+    await_programs(&first);
+    let pids = family(first[0].id());
+    first.into_iter().for_each(end);
+    gone(&pids)?;
     let before = kernel();
     let start = Instant::now();
     let mut all = Vec::new();
     while all.len() < count && start.elapsed() < LONGEST && memory::available() > SPARE {
         all.push(spawn().map_err(|error| error.to_string())?);
     }
-    // A start is not told, so the time of the last is that of all.
-    let families = || {
-        all.iter()
-            .map(|child| family(child.id()).len())
-            .collect::<Vec<_>>()
-    };
-    let waiting = Instant::now();
-    while families().iter().any(|&family| family < 3) && waiting.elapsed() < LONGEST {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    await_programs(&all);
     let started = start.elapsed();
     let pids: Vec<u32> = all.iter().flat_map(|child| family(child.id())).collect();
     let mut each = Each {
@@ -193,6 +186,27 @@ fn bubblewrap(setting: &Setting, program: &Path, count: usize) -> Result<Each, S
     each.start = started.as_secs_f64() * 1e3 / each.count.max(1) as f64;
     gone(&pids)?;
     Ok(each)
+}
+
+/// Waits until the program of each runs: a start is not told, and one that is killed before would leave its inside.
+fn await_programs(all: &[Child]) {
+    let start = Instant::now();
+    let name = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/comm"));
+    let is_program = |pid| name(pid).is_ok_and(|name| name.trim_end() == peers::STARTED);
+    let runs = |child: &Child| family(child.id()).into_iter().any(is_program);
+    while !all.iter().all(runs) && start.elapsed() < LONGEST {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Ends a sandbox and waits for all of it: its init, with which the program ends, and then its monitor. What dies
+/// with its parent by the kernel's word alone does not always.
+fn end(mut child: Child) {
+    match family(child.id())[..] {
+        [_, init, ..] => crate::kernel::kill(init),
+        _ => drop(child.kill()),
+    }
+    let _ = child.wait();
 }
 
 /// A process and its descendants.

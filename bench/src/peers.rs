@@ -90,13 +90,16 @@ pub fn all(given: &Arc<Given>) -> Vec<Entry> {
     all
 }
 
+/// The name of our program, which the kernel shows as well.
+pub const STARTED: &str = "started";
+
 /// The program of a setting, which lies in the directory if it is ours.
 pub fn program(setting: &Setting, directory: &Path) -> std::io::Result<PathBuf> {
     use std::os::unix::fs::PermissionsExt;
     if setting.program == Program::Dynamic {
         return Ok("/bin/echo".into());
     }
-    let path = directory.join("started");
+    let path = directory.join(STARTED);
     std::fs::write(&path, include_bytes!(concat!(env!("OUT_DIR"), "/started")))?;
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))?;
     Ok(path)
