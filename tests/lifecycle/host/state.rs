@@ -79,8 +79,12 @@ pub fn thirty_two_threads() {
 }
 
 pub fn failures() {
+    let none = descriptors();
     let sandbox = Sandbox::builder().build().expect("the default policy");
-    sandbox.command("true").status().expect("true");
+    // The second makes a template, which stays as long as the sandbox.
+    for _ in 0..2 {
+        sandbox.command("true").status().expect("true");
+    }
     let (before, opened, others) = (state(), descriptors(), left());
     for round in 0..50 {
         sandbox
@@ -118,6 +122,9 @@ pub fn failures() {
     assert!(children().is_empty(), "{:?}", children());
     assert_unchanged(&before, &state());
     assert_eq!(descriptors(), opened);
+    drop(sandbox);
+    let new = kept(&none, &descriptors());
+    assert!(allowed(&new), "descriptors left open: {new:?}");
     assert_eq!(left(), others);
 }
 
@@ -129,7 +136,9 @@ pub fn limited() {
         Err(error) if is_root() => return lacks(&error.to_string()),
         Err(error) => return println!("not for this user: {error}"),
     };
-    sandbox.command("true").status().expect("true");
+    for _ in 0..2 {
+        sandbox.command("true").status().expect("true");
+    }
     let opened = descriptors();
     for _ in 0..10 {
         assert!(sandbox.command("true").status().expect("true").success());
