@@ -169,9 +169,16 @@ fn set_streams(null: RawFd, out: RawFd) -> Result<(), Errno> {
     fd::dup_onto(null, 2, 0)
 }
 
-/// In a child: the program at a path of the new root, with all descriptors closed but the standard streams.
-fn exec_inside(null: RawFd, out: RawFd, path: &std::ffi::CStr) -> Errno {
+/// In a child that is confined, if it is: the program at a path of the new root, with all descriptors closed but the
+/// standard streams.
+fn exec_inside(
+    confined: Result<(), Errno>,
+    null: RawFd,
+    out: RawFd,
+    path: &std::ffi::CStr,
+) -> Errno {
     let last = || {
+        confined?;
         set_streams(null, out)?;
         fd::close_from(3)?;
         // The filter knows no openat2(2).

@@ -36,6 +36,23 @@ impl Goal {
 }
 
 impl Target {
+    /// The first of two contenders to the second, with what a variant of the bare mechanism gives in its place.
+    fn between(
+        what: &'static str,
+        goal: Goal,
+        outcome: &Result<Outcome, String>,
+        [key, to]: [&str; 2],
+        bare: Option<&str>,
+    ) -> Self {
+        Self {
+            what,
+            goal,
+            measured: of(outcome, key, to),
+            fastest: fastest(outcome, key, to),
+            bare: bare.and_then(|bare| of(outcome, bare, to).ok()),
+        }
+    }
+
     /// How much too much, as a factor; at most 1 where it is reached.
     fn missed_by(&self) -> Option<f64> {
         let measured = *self.measured.as_ref().ok()?;
@@ -154,48 +171,48 @@ fn starts(rounds: usize) -> Vec<Target> {
     };
     let first_byte = hold(&first_byte.only(&["std", "pool"]), rounds);
     vec![
-        Target {
-            what: "cold, events on, to bubblewrap with a filter",
-            goal: Goal::AtMost(0.40),
-            measured: of(&exit, "cold-events", "bwrap-filter"),
-            fastest: fastest(&exit, "cold-events", "bwrap-filter"),
-            bare: of(&exit, "mechanism", "bwrap-filter").ok(),
-        },
-        Target {
-            what: "reused sandbox to bubblewrap with a filter",
-            goal: Goal::AtMost(0.16),
-            measured: of(&exit, "reused", "bwrap-filter"),
-            fastest: fastest(&exit, "reused", "bwrap-filter"),
-            bare: of(&exit, "template", "bwrap-filter").ok(),
-        },
-        Target {
-            what: "in a session to a raw vfork and exec",
-            goal: Goal::AtMost(1.9),
-            measured: of(&exit, "session", "vfork"),
-            fastest: fastest(&exit, "session", "vfork"),
-            bare: None,
-        },
-        Target {
-            what: "from the pool to std, first byte",
-            goal: Goal::AtMost(1.3),
-            measured: of(&first_byte, "pool", "std"),
-            fastest: fastest(&first_byte, "pool", "std"),
-            bare: None,
-        },
-        Target {
-            what: "cold, events on, to hakoniwa with all layers",
-            goal: Goal::AtMost(0.30),
-            measured: of(&exit, "cold-events", "hakoniwa"),
-            fastest: fastest(&exit, "cold-events", "hakoniwa"),
-            bare: of(&exit, "mechanism", "hakoniwa").ok(),
-        },
-        Target {
-            what: "cold, events on, to sandlock-core's run",
-            goal: Goal::AtMost(1.0),
-            measured: of(&exit, "cold-events", "sandlock"),
-            fastest: fastest(&exit, "cold-events", "sandlock"),
-            bare: of(&exit, "mechanism", "sandlock").ok(),
-        },
+        Target::between(
+            "cold, events on, to bubblewrap with a filter",
+            Goal::AtMost(0.40),
+            &exit,
+            ["cold-events", "bwrap-filter"],
+            Some("mechanism"),
+        ),
+        Target::between(
+            "reused sandbox to bubblewrap with a filter",
+            Goal::AtMost(0.16),
+            &exit,
+            ["reused", "bwrap-filter"],
+            Some("template"),
+        ),
+        Target::between(
+            "in a session to a raw vfork and exec",
+            Goal::AtMost(1.9),
+            &exit,
+            ["session", "vfork"],
+            None,
+        ),
+        Target::between(
+            "from the pool to std, first byte",
+            Goal::AtMost(1.3),
+            &first_byte,
+            ["pool", "std"],
+            None,
+        ),
+        Target::between(
+            "cold, events on, to hakoniwa with all layers",
+            Goal::AtMost(0.30),
+            &exit,
+            ["cold-events", "hakoniwa"],
+            Some("mechanism"),
+        ),
+        Target::between(
+            "cold, events on, to sandlock-core's run",
+            Goal::AtMost(1.0),
+            &exit,
+            ["cold-events", "sandlock"],
+            Some("mechanism"),
+        ),
     ]
 }
 
@@ -246,20 +263,20 @@ fn hosts(rounds: usize) -> Vec<Target> {
             fastest: None,
             bare: size("template").ok(),
         },
-        Target {
-            what: "reused sandbox to hakoniwa, host of 4 GiB",
-            goal: Goal::AtMost(0.02),
-            measured: of(&large_hosts, "reused", "hakoniwa"),
-            fastest: fastest(&large_hosts, "reused", "hakoniwa"),
-            bare: of(&large_hosts, "template", "hakoniwa").ok(),
-        },
-        Target {
-            what: "reused sandbox to bubblewrap, host with 1,000 mounts",
-            goal: Goal::AtMost(0.10),
-            measured: of(&many, "reused", "bwrap-filter"),
-            fastest: fastest(&many, "reused", "bwrap-filter"),
-            bare: of(&many, "template", "bwrap-filter").ok(),
-        },
+        Target::between(
+            "reused sandbox to hakoniwa, host of 4 GiB",
+            Goal::AtMost(0.02),
+            &large_hosts,
+            ["reused", "hakoniwa"],
+            Some("template"),
+        ),
+        Target::between(
+            "reused sandbox to bubblewrap, host with 1,000 mounts",
+            Goal::AtMost(0.10),
+            &many,
+            ["reused", "bwrap-filter"],
+            Some("template"),
+        ),
         Target {
             what: "8 threads, programs a second, to bubblewrap",
             goal: Goal::AtLeast(3.0),

@@ -218,10 +218,8 @@ impl Task for Confined<'_> {
             walls.own_mounts(fd::openat(libc::AT_FDCWD, c"/", flags, 0)?)?;
             walls.lock()
         };
-        let errno = match confine() {
-            Ok(()) => exec_inside(self.of.null.as_raw_fd(), self.out, &walls.program),
-            Err(errno) => errno,
-        };
+        let null = self.of.null.as_raw_fd();
+        let errno = exec_inside(confine(), null, self.out, &walls.program);
         self.errno.store(errno.raw(), Ordering::Release);
     }
 }

@@ -5,7 +5,7 @@ use crate::mounts::{KEPT_DIR, KEPT_FILE, KEPT_PROC, Target};
 use cofferdam_sys::mount::{
     self, AT_RECURSIVE, OPEN_TREE_CLONE, RESOLVE_BENEATH, RESOLVE_NO_SYMLINKS,
 };
-use cofferdam_sys::{Errno, Result, fd, process};
+use cofferdam_sys::{Result, fd, process};
 use std::ffi::CStr;
 
 pub(crate) fn covers(context: &mut Context<'_>, root: bool) -> Result<()> {
@@ -27,11 +27,7 @@ pub(crate) fn keep_proc(context: &Context<'_>) -> Result<()> {
     // With what is mounted in it: without, the kernel refuses the copy where the host has locked mounts there.
     let flags = OPEN_TREE_CLONE | AT_RECURSIVE;
     let proc = mount::open_tree(libc::AT_FDCWD, c"/proc", flags)?;
-    let place = CStr::from_bytes_with_nul(&KEPT_PROC.to_bytes_with_nul()[1..]);
-    let done = match place {
-        Ok(place) => mount::move_mount_to(proc, context.root, place),
-        Err(_) => Err(Errno(libc::EINVAL)),
-    };
+    let done = mount::move_mount_to(proc, context.root, KEPT_PROC);
     closing(proc, done)
 }
 

@@ -211,8 +211,8 @@ pub(crate) const HIDDEN_DIR: &CStr = c".cofferdam-hidden-directory";
 pub(crate) const KEPT_FILE: &CStr = c"proc/.cofferdam-hidden-file";
 pub(crate) const KEPT_DIR: &CStr = c"proc/.cofferdam-hidden-directory";
 
-/// Where a template keeps the host's proc.
-pub(crate) const KEPT_PROC: &CStr = c"/proc/.cofferdam-proc";
+/// Where a template keeps the host's proc, from the root of the view on, which is the child's working directory too.
+pub(crate) const KEPT_PROC: &CStr = c"proc/.cofferdam-proc";
 /// Where a child of a [`Template`](crate::Template) sets the clocks of its time namespace (time_namespaces(7)), until
 /// it has a proc of its own.
 pub const TEMPLATE_CLOCKS: &CStr = c"/proc/.cofferdam-proc/self/timens_offsets";

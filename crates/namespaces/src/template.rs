@@ -107,11 +107,7 @@ impl Mounts {
                 mode: 0,
             }),
             MountOp(Op::Dir {
-                path: KEPT_PROC
-                    .to_owned()
-                    .into_bytes()
-                    .get(1..)
-                    .and_then(|path| CString::new(path).ok())?,
+                path: KEPT_PROC.into(),
                 mode: 0,
             }),
             MountOp(Op::AttachRoot {

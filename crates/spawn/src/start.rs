@@ -207,16 +207,10 @@ fn launch_from(
             }
             // A limit of this process: what the child sent is lost, and the child goes with it.
             Err(Errno(libc::EMSGSIZE)) => {
-                let lost: Result<(), _> = host(
-                    "a descriptor for what the child sends",
-                    Err(Errno(libc::EMFILE)),
-                );
-                lost?;
+                let lost = Err(Errno(libc::EMFILE));
+                return Ok(host("a descriptor for what the child sends", lost)?);
             }
-            Err(errno) => {
-                let lost: Result<(), _> = host("the answer of the child", Err(errno));
-                lost?;
-            }
+            Err(errno) => return Ok(host("the answer of the child", Err(errno))?),
             Ok(_) if template.is_some() && is_stale(&job) => return Err(Failed::Template),
             Ok(_) => return Err(post_mortem(&job, newborn).into()),
         }
