@@ -131,9 +131,11 @@ fn a_fork_bomb_stays_small_and_ends() {
     );
     let mut command = sh(&sandbox, &bomb);
     let mut child = command.stdin(Stdio::piped()).spawn().expect("the shell");
-    let end = Instant::now() + Duration::from_secs(1);
+    let start = Instant::now();
     let mut most = 0;
-    while Instant::now() < end {
+    // For a second, and on a busy machine for as long as it takes to go off.
+    let took = |seconds| start.elapsed() >= Duration::from_secs(seconds);
+    while !took(1) || most <= LIMIT / 2 && !took(20) {
         most = most.max(descendants(child.id()));
     }
     println!("{most} processes at most, of {LIMIT}");
